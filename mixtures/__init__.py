@@ -1,0 +1,7 @@
+"""Mixture models of anything: any distribution as a component, columns of different types, one compiled EM loop."""
+
+from mixtures._numba import jit, jit_sums
+from mixtures.model import GeneralMixtureModel
+
+__all__ = ["GeneralMixtureModel", "jit", "jit_sums"]
+__version__ = "0.1.0"

@@ -1,0 +1,392 @@
+"""Components laid over a table: which families stand on which columns, packed into the arrays of a `Plan` and back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mixtures._numba import address_of
+from mixtures.door import KERNELS as DOOR_KERNELS
+from mixtures.door import SIZE as DOOR_SIZE
+from mixtures.door import Door
+from mixtures.engine import loop
+from mixtures.engine.plan import CHUNK_ROWS, FAILED, PLATE_FIELDS, ROW_NUMBER, Floats, Plan, Rows
+from mixtures.exceptions import DataError, FitError, ParameterError
+from mixtures.table import Column, Table, addresses_of
+
+MAX_FIT_STEPS = 1000
+
+
+@dataclass
+class _Plate:
+    first: int
+    columns: list[int]
+    kernels: Any
+    n_parameters: int  # per component and column
+    n_statistics: int  # of its own, per component and column
+    masked: bool
+    members: list[list[Any]]  # a distribution per column, per component
+    factors: list[list[int]]  # its place among the component's factors
+    places: list[Column] = field(default_factory=list)
+    start: int = 0
+
+
+class Assembly:
+    """Complete components over one table: plan, rows, and the way between distributions and packed parameters.
+
+    Parameters
+    ----------
+    components : k distributions, every parameter given.
+    table : the rows, none of weight zero.
+    weights : (n,) or None.
+    """
+
+    def __init__(self, components: Sequence[Any], table: Table, weights: Floats | None = None) -> None:
+        self.table = table
+        self.door = Door()
+        self._components = list(components)
+        self._factors = [factors_of(component, table) for component in components]
+        self._columns = _columns(self._factors, table)
+        self._sources: list[Floats] = []
+        self._source_of: dict[int, int] = {}
+        self._plates = self._lay()
+        self.parameters = self._pack()
+        plates, columns, units, fillers = self._describe()
+        widest = 1 if not len(columns) else len(columns) + 2 * len(components)
+        # Scratch of a block: its columns, log-joint and spare, to stay within the first-level cache.
+        block = max(64, min(512, 32768 // (8 * widest) // 64 * 64)) if not self.door.components else CHUNK_ROWS
+        self.plan = Plan(len(components), block, plates, columns, units, fillers)
+        addresses, strides = addresses_of(self._sources)
+        weights = np.empty(0) if weights is None else np.require(weights, np.float64, ["C", "W"])
+        self.rows = Rows(table.n_rows, addresses, strides, weights)
+
+    def _lay(self) -> list[_Plate]:
+        """Group factors of one family over the same columns, in runs of consecutive components."""
+        found: dict[Any, list[tuple[int, int, Any]]] = {}
+        for k, factors in enumerate(self._factors):
+            for f, (columns, distribution) in enumerate(factors):
+                family = type(distribution) if hasattr(distribution, "kernels") else None
+                found.setdefault((columns, family), []).append((k, f, distribution))
+        plates: dict[Any, _Plate] = {}
+        for (columns, family), members in found.items():
+            runs: list[list[tuple[int, int, Any]]] = []
+            for member in members:
+                if runs and runs[-1][-1][0] == member[0] - 1:
+                    runs[-1].append(member)
+                else:
+                    runs.append([member])
+            for run in runs:
+                plate = self._plate(columns, family, run)
+                # One kernel call for many columns, where the family's kernels take them.
+                fused = family is not None and family.several_columns and not plate.masked
+                key = (family, plate.first, len(run), plate.n_parameters, plate.n_statistics) if fused else (columns, family, plate.first)
+                if key in plates:
+                    known = plates[key]
+                    known.columns += plate.columns
+                    known.places += plate.places
+                    for mine, new in zip(known.members, plate.members, strict=True):
+                        mine += new
+                    for mine, new in zip(known.factors, plate.factors, strict=True):
+                        mine += new
+                else:
+                    plates[key] = plate
+        return list(plates.values())
+
+    def _plate(self, columns: tuple[int, ...], family: Any, run: list[tuple[int, int, Any]]) -> _Plate:
+        places = [self._columns[j] for j in columns]
+        masked = any(place.n_missing for place in places)
+        members = [[distribution] for _, _, distribution in run]
+        factors = [[f] for _, f, _ in run]
+        if family is None:
+            if masked and len(columns) > 1:
+                where = next(j for j in columns if self._columns[j].n_missing)
+                row = int(np.flatnonzero(np.isnan(self.table.numbers(where)))[0])
+                raise DataError(
+                    f"{type(run[0][2]).__name__} on {self.table.where(where)}: expected no missing cells, row {row} has one; "
+                    "only factors of one column can leave them out"
+                )
+            return _Plate(run[0][0], [*columns, ROW_NUMBER], DOOR_KERNELS, DOOR_SIZE, 0, masked, members, factors, places)
+        n_parameters, n_statistics = run[0][2]._layout(places[0])
+        return _Plate(run[0][0], list(columns), family.kernels, n_parameters, n_statistics - 1, masked, members, factors, places)
+
+    def _pack(self) -> Floats:
+        size = 0
+        for plate in self._plates:
+            plate.start = size
+            size += len(plate.members) * self._width(plate)
+        parameters = np.zeros(size)
+        for plate in self._plates:
+            rows = self._parameters(plate, parameters)
+            for row, members in zip(rows, plate.members, strict=True):
+                if plate.kernels is DOOR_KERNELS:
+                    data = np.column_stack([self.table.numbers(j) for j in plate.columns[:-1]])
+                    row[:] = self.door.add(members[0], data)
+                    continue
+                for c, (distribution, place) in enumerate(zip(members, plate.places, strict=True)):
+                    row[c * plate.n_parameters : (c + 1) * plate.n_parameters] = distribution._pack(place)
+        return parameters
+
+    def _width(self, plate: _Plate) -> int:
+        return plate.n_parameters * len(plate.members[0])
+
+    def _parameters(self, plate: _Plate, parameters: Floats) -> Floats:
+        count, width = len(plate.members), self._width(plate)
+        return parameters[plate.start : plate.start + count * width].reshape(count, width)
+
+    def _describe(self) -> tuple[Any, Any, Floats, Floats]:
+        described = np.zeros((len(self._plates), PLATE_FIELDS), dtype=np.int64)
+        columns: list[int] = []
+        units: list[float] = []
+        fillers: list[float] = []
+        statistic = 0
+        for p, plate in enumerate(self._plates):
+            kernels = plate.kernels
+            n_statistics = 1 + plate.n_statistics * len(plate.members[0])
+            described[p] = (
+                plate.first,
+                len(plate.members),
+                len(columns),
+                len(plate.columns),
+                plate.start,
+                self._width(plate),
+                statistic,
+                n_statistics,
+                plate.masked,
+                address_of(kernels.prepare, "prepare"),
+                address_of(kernels.log_prob, "log_prob"),
+                address_of(kernels.accumulate, "accumulate"),
+                address_of(kernels.maximize, "maximize"),
+            )
+            statistic += len(plate.members) * n_statistics
+            in_units = plate.kernels is not DOOR_KERNELS and plate.members[0][0].uses_unit
+            for j, place in zip(plate.columns, [*plate.places, None], strict=False):
+                columns.append(self._source(j))
+                units.append(place.unit if place is not None and in_units else 1.0)
+                fillers.append(0.0 if place is None or place.categories or not np.isfinite(place.lower) else place.lower)
+        return described, np.array(columns, dtype=np.int64), np.array(units), np.array(fillers)
+
+    def _source(self, column: int) -> int:
+        if column == ROW_NUMBER:
+            return ROW_NUMBER
+        if column not in self._source_of:
+            categories = self._columns[column].categories
+            self._source_of[column] = len(self._sources)
+            self._sources.append(self.table.numbers(column) if categories is None else self.table.codes(column, categories))
+        return self._source_of[column]
+
+    def unpack(self, parameters: Floats | None = None) -> list[Any]:
+        """The components that packed parameters stand for."""
+        parameters = self.parameters if parameters is None else parameters
+        rebuilt = [[distribution for _, distribution in factors] for factors in self._factors]
+        door = iter(self.door.components)
+        for plate in self._plates:
+            for m, row in enumerate(self._parameters(plate, parameters)):
+                if plate.kernels is DOOR_KERNELS:
+                    rebuilt[plate.first + m][plate.factors[m][0]] = next(door)
+                    continue
+                for c, (distribution, place) in enumerate(zip(plate.members[m], plate.places, strict=True)):
+                    part = row[c * plate.n_parameters : (c + 1) * plate.n_parameters]
+                    rebuilt[plate.first + m][plate.factors[m][c]] = distribution._unpack(part, place)
+        return [rejoin(component, factors, self.table) for component, factors in zip(self._components, rebuilt, strict=True)]
+
+    def prepare(self) -> None:
+        """Derive what kernels need from the packed parameters."""
+        loop.prepare(self.plan, self.parameters)
+
+    def evaluate(self, log_weights: Floats, n_threads: int = 1, **outputs: Any) -> None:
+        """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters."""
+        loop.evaluate(self.plan, self.rows, self.parameters, log_weights, n_threads, **outputs)
+        self.door.raise_error()
+
+    def fit_labels(self, labels: Any, steps: int = 1, softness: float = 0.0) -> int:
+        """M-steps from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
+        flags = np.zeros(len(self._plates), dtype=np.int64)
+        outcome = int(loop.fit_labels(self.plan, self.rows, self.parameters, labels, softness, steps, flags))
+        self.door.raise_error()
+        return outcome
+
+    def columns_with(self, flags: Any, bit: int) -> list[str]:
+        """Names of the columns of plates whose flags have this bit."""
+        names = {self.table.where(j) for plate, flag in zip(self._plates, flags, strict=True) if flag & bit for j in plate.columns}
+        return sorted(names)
+
+
+def factors_of(component: Any, table: Table) -> list[tuple[tuple[int, ...], Any]]:
+    """(columns, distribution) pairs of one component: a Python-only one stands on all columns together."""
+    if hasattr(component, "_factors"):
+        return component._factors(table)
+    return [(tuple(range(table.n_columns)), component)]
+
+
+def rejoin(component: Any, factors: list[Any], table: Table) -> Any:
+    """The component made of new factors, in the order of :func:`factors_of`."""
+    return component._rejoin(factors, table) if hasattr(component, "_rejoin") else factors[0]
+
+
+def _columns(factors: Sequence[Sequence[tuple[tuple[int, ...], Any]]], table: Table) -> dict[int, Column]:
+    """What is known of every column that the components read; the same columns for each of them."""
+    used = [sorted(j for columns, _ in component for j in columns) for component in factors]
+    for k, columns in enumerate(used):
+        if columns != used[0]:
+            raise ParameterError(
+                f"every component must describe the same columns: component 0 has {[table.names[j] for j in used[0]]}, "
+                f"component {k} has {[table.names[j] for j in columns]}"
+            )
+    categories: dict[int, dict[Any, None]] = {}
+    numeric: set[int] = set()
+    for component in factors:
+        for positions, distribution in component:
+            if getattr(distribution, "encoding", "numbers") == "categories":
+                categories.setdefault(positions[0], {}).update(dict.fromkeys(distribution.categories))
+            else:
+                numeric.update(positions)
+    for j in numeric & set(categories):
+        raise ParameterError(f"{table.where(j)}: Categorical and a family of numbers cannot share a column")
+    for j in numeric:
+        table.numbers(j)
+    places = {}
+    for j in used[0]:
+        if j in categories:
+            missing = int(np.isnan(table.codes(j, ())).sum())
+            places[j] = Column(table.names[j], table.n_rows, missing, categories=tuple(categories[j]))
+        else:
+            low, high, missing, _ = table.summary[j]
+            places[j] = Column(table.names[j], table.n_rows, int(missing), low, high)
+    return places
+
+
+def complete(component: Any, table: Table) -> Any:
+    """`component` with every factor given some parameters, learned categories included; a Python-only part that says it is
+    incomplete is fitted to all rows."""
+    parts = []
+    for columns, distribution in factors_of(component, table):
+        if hasattr(distribution, "kernels"):
+            distribution = distribution._bind(table, columns[0])
+            if not distribution.is_complete:
+                categories = getattr(distribution, "categories", None)
+                low, high, missing, _ = table.summary[columns[0]] if categories is None else (np.nan, np.nan, 0, 0)
+                place = Column(table.names[columns[0]], table.n_rows, int(missing), low, high, categories)
+                if categories is None and not place.magnitude and place.n_missing == place.n_rows:
+                    raise DataError(f"{table.where(columns[0])}: expected at least one observed value, found only missing cells")
+                start = distribution._start(place)
+                given = {name: value for name, value in distribution._values().items() if value is not None}
+                distribution = type(distribution)(**{**start._values(), **given})
+        elif not getattr(distribution, "is_complete", True):
+            distribution = copy.deepcopy(distribution).fit(np.column_stack([table.numbers(j) for j in columns]))
+        parts.append(distribution)
+    return rejoin(component, parts, table)
+
+
+def check_support(components: Sequence[Any], table: Table) -> None:
+    """Refuse a table with a value that no component's family allows, naming column, row and value."""
+    table.check_finite()
+    families: dict[int, list[Any]] = {}
+    for component in components:
+        for columns, distribution in factors_of(component, table):
+            for j in columns:
+                families.setdefault(j, []).append(distribution)
+    for j, distributions in families.items():
+        if all(getattr(d, "encoding", "numbers") == "categories" for d in distributions):
+            _check_categories(j, distributions, table)
+            continue
+        supports = {type(d): getattr(d, "support", None) for d in distributions}
+        if any(not hasattr(d, "kernels") or supports[type(d)] is None for d in distributions):
+            continue
+        _check_numbers(j, supports, table)
+
+
+def _check_numbers(column: int, supports: dict[Any, Any], table: Table) -> None:
+    table.numbers(column)
+    low, high, missing, whole = table.summary[column]
+    for support in supports.values():
+        ends = support.contains([np.floor(low), np.ceil(high)] if missing < table.n_rows else [])
+        if bool(np.all(ends)) and (whole or type(support).__name__ != "Whole"):
+            return
+    values = table.numbers(column)
+    inside = np.isnan(values)
+    for support in supports.values():
+        inside |= np.asarray(support.contains(values), dtype=bool)
+    if not inside.all():
+        row = int(np.flatnonzero(~inside)[0])
+        names = " or ".join(sorted(family.__name__ for family in supports))
+        words = " or ".join(sorted({support.words for support in supports.values()}))
+        kind = "Negative values in data passed to " if values[row] < 0 else ""
+        raise DataError(f"{kind}{names} on {table.where(column)}: values must be {words}, row {row} has {values[row]:.15g}")
+
+
+def _check_categories(column: int, distributions: Sequence[Any], table: Table) -> None:
+    known: set[Any] = set()
+    for distribution in distributions:
+        if distribution.categories is None or distribution.pseudo_count:
+            return
+        known.update(distribution.categories)
+    codes = table.codes(column, tuple(known))
+    unseen = np.flatnonzero(codes == len(known))
+    if len(unseen):
+        value = table.value(column, int(unseen[0]))
+        raise DataError(
+            f"Categorical on {table.where(column)}: values must be among {sorted(map(repr, known))}, row {unseen[0]} has {value!r}; "
+            "set a pseudo_count to allow others"
+        )
+
+
+def read_weights(sample_weight: Any, n_rows: int) -> Floats | None:
+    """Weights (n,) of finite numbers >= 0, not all 0; None for none given."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight)
+    if weights.ndim == 0 and weights.dtype.kind in "fiub":
+        weights = np.full(n_rows, float(weights))
+    try:
+        weights = weights.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"sample_weight: expected numbers, found {error}") from None
+    if weights.shape != (n_rows,):
+        raise DataError(f"sample_weight: expected shape ({n_rows},), one weight a row, found {weights.shape}")
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        raise DataError(f"sample_weight: expected finite weights >= 0, row {bad[0]} has {weights[bad[0]]}")
+    if not np.any(weights > 0):
+        raise DataError("sample_weight: expected at least one weight > 0, found all zero")
+    return weights
+
+
+def weighted_table(X: Any, sample_weight: Any) -> tuple[Table, Floats | None]:
+    """Table and weights, rows of weight zero left out: whatever they hold, they are not looked at."""
+    table = Table.read(X)
+    weights = read_weights(sample_weight, table.n_rows)
+    if weights is not None and not np.all(weights > 0):
+        rows = np.flatnonzero(weights > 0)
+        table, weights = table.take(rows), weights[rows]
+    if table.n_rows == 0:
+        raise DataError(f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required.")
+    if table.n_columns == 0:
+        raise DataError(f"expected at least one column, found 0 feature(s) (shape=({table.n_rows}, 0)) while a minimum of 1 is required.")
+    return table, weights
+
+
+def log_prob(distribution: Any, X: Any) -> Floats:
+    """Log-density of every row under one complete distribution."""
+    table = Table.read(X)
+    density = np.empty(table.n_rows)
+    if table.n_rows:
+        assembly = Assembly([distribution], table)
+        assembly.prepare()
+        assembly.evaluate(np.zeros(1), density=density)
+    return density
+
+
+def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
+    """Weighted maximum likelihood of one distribution: M-steps with every row wholly its own, until they change nothing."""
+    table, weights = weighted_table(X, sample_weight)
+    check_support([distribution], table)
+    start = complete(distribution, table)
+    assembly = Assembly([start], table, weights)
+    assembly.prepare()
+    if assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64)) & FAILED:
+        raise FitError(f"{type(distribution).__name__}: no parameters could be found for these rows")
+    return assembly.unpack()[0]

@@ -1,0 +1,73 @@
+"""Constraints: what a parameter or a value may be, declared once.
+
+Validation, error texts, support checks and generated test cases all follow from these objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Interval", "Simplex", "Whole", "natural", "nonnegative", "positive", "probability", "real", "simplex", "zero_one"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Real numbers between `low` and `high`; each end may belong to it or not."""
+
+    low: float
+    high: float
+    closed_low: bool
+    closed_high: bool
+    words: str
+
+    def contains(self, value: Any) -> Any:
+        """Whether each finite value lies inside, elementwise."""
+        value = np.asarray(value, dtype=float)
+        above = value >= self.low if self.closed_low else value > self.low
+        below = value <= self.high if self.closed_high else value < self.high
+        return above & below & np.isfinite(value)
+
+    def examples(self) -> list[float]:
+        """A few members, ends and large values included."""
+        inner = [-1e6, -2.5, -1.0, 1e-3, 0.25, 0.5, 0.9, 1.0, 3.0, 1e6]
+        return [x for x in [self.low, self.high, *inner] if bool(self.contains(x))]
+
+    def counterexamples(self) -> list[float]:
+        """A few values outside."""
+        return [x for x in [-1.0, 0.0, 1.5, np.nan, np.inf, -np.inf] if not bool(self.contains(x))]
+
+
+@dataclass(frozen=True)
+class Whole(Interval):
+    """Whole numbers in an interval."""
+
+    def contains(self, value: Any) -> Any:
+        value = np.asarray(value, dtype=float)
+        return super().contains(value) & (value == np.floor(value))
+
+    def counterexamples(self) -> list[float]:
+        return [0.5, *super().counterexamples()]
+
+
+@dataclass(frozen=True)
+class Simplex:
+    """Non-negative vectors that sum to 1 (within 1e-8)."""
+
+    words: str = "non-negative and sum to 1"
+
+    def contains(self, value: Any) -> Any:
+        """Whether the vector is one."""
+        value = np.asarray(value, dtype=float)
+        return value.ndim == 1 and value.size > 0 and bool(np.all(value >= 0)) and abs(value.sum() - 1) <= 1e-8
+
+
+real = Interval(-np.inf, np.inf, False, False, "finite")
+positive = Interval(0.0, np.inf, False, False, "finite and > 0")
+nonnegative = Interval(0.0, np.inf, True, False, "finite and >= 0")
+probability = Interval(0.0, 1.0, True, True, "between 0 and 1")
+natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
+zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
+simplex = Simplex()

@@ -1,0 +1,227 @@
+"""The protocol that every component obeys, and the two abstract classes that built-in families derive from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from mixtures.constraints import Interval, Simplex
+from mixtures.exceptions import NotFittedError, ParameterError
+from mixtures.table import Column, Table
+
+Floats = npt.NDArray[np.float64]
+
+
+class Distribution(ABC):
+    """A probability distribution over the rows of a table: an immutable value.
+
+    Whatever has these two methods can be a component of a mixture; deriving from this class is optional.
+
+    Missing cells are NaN and carry no information: they add 0 to a log-density and nothing to a fit.
+    ``sample_weight`` means repetition: weight 2 gives what a repeated row gives, weight 0 what an absent row gives.
+    """
+
+    @abstractmethod
+    def log_prob(self, X: Any) -> Floats:
+        """Log-density (or log-mass) of every row of X, shape (n,); -inf outside the support."""
+
+    @abstractmethod
+    def fit(self, X: Any, sample_weight: Any = None) -> Self:
+        """The distribution of this family that maximises the weighted likelihood of X: a new object."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The compiled half of a family: plain functions decorated with :func:`mixtures.jit`, over C-contiguous float64 matrices.
+
+    k components, b rows, d columns, P parameters and S statistics per component:
+
+    - ``prepare(parameters (k, P))``: derive from the parameters what the other kernels need.
+    - ``log_prob(parameters (k, P), x (d, b), out (k, b))``: add log-densities to `out`; -inf outside the support.
+    - ``accumulate(parameters, x, responsibilities (k, b), statistics (k, S))``: add to the statistics. ``statistics[:, 0]``
+      is the engine's: the sum of responsibilities.
+    - ``maximize(statistics, parameters) -> int``: turn statistics into new parameters, in place; keep the old ones where
+      ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED`` and ``FAILED`` of
+      :mod:`mixtures.engine.plan`, 0 for none.
+    """
+
+    prepare: Callable[..., Any]
+    log_prob: Callable[..., Any]
+    accumulate: Callable[..., Any]
+    maximize: Callable[..., Any]
+
+
+class Declared(Distribution):
+    """A distribution with declared parameters: validation, repr, equality, immutability and pickling follow."""
+
+    parameters: ClassVar[Mapping[str, Interval | Simplex]] = {}
+
+    def __init__(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, self._checked(name, value))
+
+    def _checked(self, name: str, value: Any) -> Any:
+        constraint = self.parameters.get(name)
+        if value is None or constraint is None:
+            return value
+        try:
+            found: Any = tuple(map(float, value)) if isinstance(constraint, Simplex) else float(value)
+            valid = bool(constraint.contains(found))
+        except (TypeError, ValueError):
+            valid = False
+        if not valid:
+            raise ParameterError(f"{type(self).__name__}: {name} must be {constraint.words}, found {value!r}")
+        return found
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead of setting {name!r}")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def _values(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._values().items() if v is not None)})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(self._values().items())))
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (type(self), self._values())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every parameter has a value."""
+        return all(vars(self)[name] is not None for name in self.parameters)
+
+    def _require_complete(self) -> None:
+        if not self.is_complete:
+            missing = [name for name in self.parameters if vars(self)[name] is None]
+            raise NotFittedError(f"{type(self).__name__} has no value for {', '.join(missing)}; give it one or fit it")
+
+
+def _rebuild(family: Any, values: dict[str, Any]) -> Any:
+    return family(**values)
+
+
+class Family(Declared):
+    """A parametric family over one column, run by compiled kernels.
+
+    A subclass is final. It declares ``parameters``, ``support`` and ``kernels``, and says how parameters become a row of
+    numbers for the kernels (``_pack``, ``_layout``) and back (``_unpack``).
+    """
+
+    support: ClassVar[Interval | None]
+    kernels: ClassVar[Kernels]
+    several_columns: ClassVar[bool] = False
+    """Whether the kernels take any number of columns at once, column j's P/d parameters and (S-1)/d statistics at place j."""
+    encoding: ClassVar[str] = "numbers"
+    """"numbers", or "categories" for a family that reads codes of categories."""
+    uses_unit: ClassVar[bool] = False
+    """Whether the kernels see the column in its own unit, a power of two that keeps squares in range."""
+
+    n_features: ClassVar[int] = 1
+
+    @abstractmethod
+    def _layout(self, column: Column) -> tuple[int, int]:
+        """(P, S): parameters and statistics per component, for one column."""
+
+    @abstractmethod
+    def _pack(self, column: Column) -> Sequence[float]:
+        """The P numbers that the kernels work with; what ``prepare`` derives may be left 0."""
+
+    @abstractmethod
+    def _unpack(self, row: Floats, column: Column) -> Self:
+        """The distribution whose packed parameters these are."""
+
+    @abstractmethod
+    def _start(self, column: Column) -> Self:
+        """Any complete distribution of this family fit to stand at a start: the scale of the column, roughly."""
+
+    def _bind(self, table: Table, column: int) -> Self:
+        """This distribution with whatever is learned from a column before any fit; categories, say."""
+        return self
+
+    def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:
+        """(columns, distribution) pairs, independent of each other: a one-column family stands for each column alone."""
+        return [((j,), self) for j in range(table.n_columns)]
+
+    def _rejoin(self, factors: Sequence[Any], table: Table) -> Any:
+        """The distribution made of new `factors`, in the order of :meth:`_factors`."""
+        if len(factors) == 1:
+            return factors[0]
+        from mixtures.distributions.product import Product
+
+        return Product(dict(zip(table.names, factors, strict=True))) if table.named else Product(*factors)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters."""
+        return len(self.parameters)
+
+    # What users call; written once on the engine. Imported late: the assembly of plates stands above the families.
+
+    def log_prob(self, X: Any) -> Floats:
+        """Log-density (or log-mass) of every row of X.
+
+        Parameters
+        ----------
+        X : array (n,) or (n, 1), or frame of one column. NaN is a missing cell and gives 0.
+
+        Returns
+        -------
+        array (n,), -inf outside the support.
+        """
+        from mixtures.assembly import log_prob
+
+        self._require_complete()
+        return log_prob(self, X)
+
+    def fit(self, X: Any, sample_weight: Any = None) -> Self:
+        """The member of this family that maximises the weighted likelihood of X, as a new object.
+
+        Parameters
+        ----------
+        X : array (n,) or (n, 1), or frame of one column; missing cells are left out.
+        sample_weight : array (n,) of finite weights >= 0, which mean repetition; None for 1.
+
+        Raises
+        ------
+        DataError : X is empty, or holds a value outside the support; the message names column, row and value.
+        """
+        from mixtures.assembly import fit
+
+        return fit(self, X, sample_weight)
+
+    def to_scipy(self) -> Any:
+        """The frozen `scipy.stats` distribution that equals this one; source of samples, cdf, quantiles and moments."""
+        raise NotImplementedError(f"{type(self).__name__} has no equivalent in scipy.stats")
+
+    def sample(self, n: int = 1, random_state: Any = None) -> Any:
+        """Draw n rows, shape (n, 1)."""
+        self._require_complete()
+        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        return np.asarray(self.to_scipy().rvs(size=n, random_state=random), dtype=float).reshape(n, 1)
+
+    def cdf(self, x: Any) -> Floats:
+        """Probability of a value <= x, elementwise."""
+        self._require_complete()
+        return np.asarray(self.to_scipy().cdf(x))
+
+    def quantile(self, probability: Any) -> Floats:
+        """Smallest value whose cdf reaches `probability`, elementwise."""
+        self._require_complete()
+        return np.asarray(self.to_scipy().ppf(probability))
+
+    def _moment(self, which: str) -> float:
+        self._require_complete()
+        return float(getattr(self.to_scipy(), which)())

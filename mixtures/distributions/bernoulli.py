@@ -1,0 +1,123 @@
+"""Bernoulli distribution.
+
+    log f(1) = log p, log f(0) = log(1 - p),   support: 0 and 1 (False and True).
+
+Weighted maximum likelihood: p = sum w x / sum w; the ends 0 and 1 are allowed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.stats
+
+from mixtures._numba import jit, jit_sums, wide_vectors
+from mixtures.constraints import probability, zero_one
+from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.special import log
+
+PROBABILITY = 0
+LOG_ONE = 1
+LOG_ZERO = 2
+SIZE = 3
+
+
+@jit
+def _prepare(parameters):
+    for k in range(parameters.shape[0]):
+        for j in range(0, parameters.shape[1], SIZE):
+            p = parameters[k, j + PROBABILITY]
+            parameters[k, j + LOG_ONE] = log(p)
+            parameters[k, j + LOG_ZERO] = np.log1p(-p) if p < 1.0 else -np.inf
+
+
+@jit
+def _log_prob(parameters, x, out):
+    wide_vectors()
+    for k in range(out.shape[0]):
+        row = out[k]
+        for j in range(x.shape[0]):
+            cells = x[j]
+            one = parameters[k, j * SIZE + LOG_ONE]
+            zero = parameters[k, j * SIZE + LOG_ZERO]
+            for i in range(row.size):
+                otherwise = zero if cells[i] == 0.0 else -np.inf
+                row[i] += one if cells[i] == 1.0 else otherwise
+
+
+@jit_sums
+def _accumulate(parameters, x, responsibilities, statistics):
+    wide_vectors()
+    for k in range(responsibilities.shape[0]):
+        share = responsibilities[k]
+        for j in range(x.shape[0]):
+            cells = x[j]
+            total = 0.0
+            for i in range(share.size):
+                total += share[i] * cells[i]
+            statistics[k, 1 + j] += total
+
+
+@jit
+def _maximize(statistics, parameters):
+    for k in range(parameters.shape[0]):
+        total = statistics[k, 0]
+        if total > 0.0:
+            for j in range(parameters.shape[1] // SIZE):
+                # Both sums round differently: their quotient may pass 1 by a last digit.
+                parameters[k, j * SIZE + PROBABILITY] = min(1.0, max(0.0, statistics[k, 1 + j] / total))
+    return 0
+
+
+class Bernoulli(Family):
+    """Bernoulli distribution of one column of 0 and 1, or False and True.
+
+    Parameters
+    ----------
+    probability : float in [0, 1], of a 1, or None to be learned.
+
+    Notes
+    -----
+    ``scipy.stats.bernoulli(p=probability)``.
+
+    Examples
+    --------
+    >>> Bernoulli(0.25).log_prob([1, 2]).round(6)
+    array([-1.386294,      -inf])
+    >>> Bernoulli().fit([True, False, False, False])
+    Bernoulli(probability=0.25)
+    """
+
+    parameters = {"probability": probability}
+    support = zero_one
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    several_columns = True
+
+    def __init__(self, probability: float | None = None) -> None:
+        super().__init__(probability=probability)
+
+    probability: float | None
+
+    @property
+    def mean(self) -> float:
+        """The probability of a 1."""
+        return self._moment("mean")
+
+    @property
+    def variance(self) -> float:
+        """p (1 - p)."""
+        return self._moment("var")
+
+    def to_scipy(self):
+        return scipy.stats.bernoulli(self.probability)
+
+    def _layout(self, column):
+        return SIZE, 2
+
+    def _pack(self, column):
+        return self.probability, 0.0, 0.0
+
+    def _unpack(self, row, column):
+        return Bernoulli(row[PROBABILITY])
+
+    def _start(self, column):
+        return Bernoulli(0.5)

@@ -1,0 +1,210 @@
+"""Categorical distribution.
+
+    log f(c) = log p_c,   support: the listed categories.
+
+Weighted maximum likelihood: p_c = sum of w over rows with category c, over sum w. With a pseudo-count a and C categories,
+p_c = (n_c + a) / (n + a (C + 1)), and the remaining a / (n + a (C + 1)) is the probability of any category never seen
+(Laplace's rule with one cell for "something else"): the mode of the posterior under a Dirichlet(a + 1) prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mixtures._numba import jit, jit_sums, wide_vectors
+from mixtures.constraints import nonnegative, simplex
+from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.special import log
+from mixtures.exceptions import DataError, NotFittedError, ParameterError
+
+# Parameters: the pseudo-count, C probabilities, C + 1 log-probabilities of which the last is that of an unseen category.
+PSEUDO_COUNT = 0
+PROBABILITIES = 1
+
+
+@jit
+def _count(parameters):
+    """C."""
+    return (parameters.shape[1] - 2) // 2
+
+
+@jit
+def _prepare(parameters):
+    size = _count(parameters)
+    for k in range(parameters.shape[0]):
+        total = 0.0
+        for c in range(size):
+            p = parameters[k, PROBABILITIES + c]
+            total += p
+            parameters[k, PROBABILITIES + size + c] = log(p)
+        rest = 1.0 - total if parameters[k, PSEUDO_COUNT] > 0.0 else 0.0
+        parameters[k, PROBABILITIES + 2 * size] = log(max(rest, 0.0))
+
+
+@jit
+def _log_prob(parameters, x, out):
+    wide_vectors()
+    size = _count(parameters)
+    cells = x[0]
+    for k in range(out.shape[0]):
+        row = out[k]
+        table = parameters[k, PROBABILITIES + size :]
+        for i in range(row.size):
+            # Codes come from the table shim: whole, from 0 to C.
+            row[i] += table[np.uint64(cells[i])]
+
+
+@jit
+def _accumulate(parameters, x, responsibilities, statistics):
+    wide_vectors()
+    size = _count(parameters)
+    cells = x[0]
+    for k in range(responsibilities.shape[0]):
+        share = responsibilities[k]
+        sums = statistics[k, 1:]
+        if size <= 8:
+            # A masked sum per category vectorises; additions to scattered places wait for each other.
+            for c in range(size):
+                sums[c] += _sum_where(cells, float(c), share)
+        else:
+            for i in range(share.size):
+                sums[np.uint64(cells[i])] += share[i]
+
+
+@jit_sums
+def _sum_where(cells, code, share):
+    """Sum of `share` where `cells` is `code`."""
+    wide_vectors()
+    total = 0.0
+    for i in range(share.size):
+        total += share[i] if cells[i] == code else 0.0
+    return total
+
+
+@jit
+def _maximize(statistics, parameters):
+    size = _count(parameters)
+    for k in range(parameters.shape[0]):
+        if statistics[k, 0] > 0.0:
+            pseudo = parameters[k, PSEUDO_COUNT]
+            total = pseudo * (size + 1) if pseudo > 0.0 else 0.0
+            for c in range(size):
+                total += statistics[k, 1 + c]
+            for c in range(size):
+                parameters[k, PROBABILITIES + c] = (statistics[k, 1 + c] + pseudo) / total
+    return 0
+
+
+class Categorical(Family):
+    """Categorical distribution of one column of any hashable values.
+
+    Parameters
+    ----------
+    probabilities : sequence of C floats >= 0 with sum 1 (or less, with a pseudo-count), or None to be learned.
+    categories : sequence of C distinct hashable values. None: 0 .. C-1 where probabilities are given, else learned from the data.
+    pseudo_count : float >= 0, added to every category's count and to that of one cell for values never seen.
+
+    Notes
+    -----
+    A value not among the categories has log-probability -inf, or that of the extra cell where a pseudo-count is set.
+    On codes 0 .. C-1 it is ``scipy.stats.rv_discrete(values=(range(C), probabilities))``.
+
+    Examples
+    --------
+    >>> Categorical([0.5, 0.5], ["cat", "dog"]).log_prob(["dog", "fox"]).round(6)
+    array([-0.693147,      -inf])
+    >>> Categorical().fit(["a", "a", "b", "a"])
+    Categorical(probabilities=(0.75, 0.25), categories=('a', 'b'))
+    """
+
+    parameters = {"probabilities": simplex}
+    support = None
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    encoding = "categories"
+
+    def __init__(
+        self,
+        probabilities: Sequence[float] | None = None,
+        categories: Sequence[Hashable] | None = None,
+        *,
+        pseudo_count: float = 0.0,
+    ) -> None:
+        if not bool(nonnegative.contains(pseudo_count)):
+            raise ParameterError(f"Categorical: pseudo_count must be {nonnegative.words}, found {pseudo_count!r}")
+        if categories is not None:
+            categories = tuple(categories)
+            if len(set(categories)) != len(categories) or not categories:
+                raise ParameterError(f"Categorical: categories must be distinct and at least one, found {categories!r}")
+        elif probabilities is not None:
+            categories = tuple(range(len(probabilities)))
+        if probabilities is not None and len(probabilities) != len(categories):
+            raise ParameterError(f"Categorical: expected one probability a category, found {len(probabilities)} for {len(categories)}")
+        if probabilities is not None and pseudo_count:
+            rest = 1.0 - float(np.sum(probabilities))  # of the extra cell
+            self._checked("probabilities", [*probabilities, max(rest, 0.0)])
+            object.__setattr__(self, "probabilities", tuple(map(float, probabilities)))
+            super().__init__(categories=categories, pseudo_count=float(pseudo_count))
+        else:
+            super().__init__(probabilities=probabilities, categories=categories, pseudo_count=float(pseudo_count))
+
+    probabilities: tuple[float, ...] | None
+    categories: tuple[Hashable, ...] | None
+    pseudo_count: float
+
+    @property
+    def n_parameters(self) -> int:
+        """C - 1."""
+        if self.categories is None:
+            raise NotFittedError("Categorical: the number of parameters is known once the categories are")
+        return len(self.categories) - 1
+
+    def _values(self):
+        values = dict(vars(self))
+        if not values["pseudo_count"]:
+            del values["pseudo_count"]
+        return values
+
+    def _bind(self, table, column):
+        if self.categories is not None:
+            return self
+        return Categorical(self.probabilities, table.categories(column), pseudo_count=self.pseudo_count)
+
+    def _layout(self, column):
+        size = len(column.categories)
+        return 2 * size + 2, size + 2  # a last statistic swallows categories that were never seen
+
+    def _pack(self, column):
+        at = dict(zip(self.categories, self.probabilities, strict=True))
+        size = len(column.categories)
+        return (self.pseudo_count, *(at.get(category, 0.0) for category in column.categories), *[0.0] * (size + 1))
+
+    def _unpack(self, row, column):
+        size = len(column.categories)
+        return Categorical(row[PROBABILITIES : PROBABILITIES + size], column.categories, pseudo_count=self.pseudo_count)
+
+    def _start(self, column):
+        size = len(column.categories)
+        if not size:
+            raise DataError(f"Categorical on column '{column.name}': expected at least one observed value, found only missing cells")
+        rest = 1 if self.pseudo_count else 0
+        return Categorical([1.0 / (size + rest)] * size, column.categories, pseudo_count=self.pseudo_count)
+
+    def sample(self, n: int = 1, random_state: Any = None) -> Any:
+        """Draw n rows, shape (n, 1): numbers where all categories are, else objects."""
+        self._require_complete()
+        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        weights = np.asarray(self.probabilities)
+        codes = random.choice(len(weights), size=n, p=weights / weights.sum())
+        numeric = all(isinstance(category, (int, float, np.number)) for category in self.categories)
+        values = np.empty(len(weights), dtype=float if numeric else object)
+        values[:] = self.categories
+        return values[codes][:, None]
+
+    def cdf(self, x: Any) -> Any:
+        raise NotImplementedError("Categorical: categories have no order, so there is no cdf")
+
+    def quantile(self, probability: Any) -> Any:
+        raise NotImplementedError("Categorical: categories have no order, so there are no quantiles")

@@ -1,0 +1,131 @@
+"""Exponential distribution.
+
+    log f(x) = log rate - rate x,   support: x >= 0.
+
+Weighted maximum likelihood: rate = sum w / sum w x.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.stats
+
+from mixtures._numba import jit, jit_sums, wide_vectors
+from mixtures.constraints import nonnegative, positive
+from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.plan import FLOORED
+from mixtures.engine.special import log
+
+# Parameters of one column, in the column's unit.
+RATE = 0
+FLOOR = 1  # of the mean
+LOG_UNIT = 2
+CONSTANT = 3  # log rate - log unit
+SIZE = 4
+
+
+@jit
+def _prepare(parameters):
+    for k in range(parameters.shape[0]):
+        for j in range(0, parameters.shape[1], SIZE):
+            parameters[k, j + CONSTANT] = log(parameters[k, j + RATE]) - parameters[k, j + LOG_UNIT]
+
+
+@jit
+def _log_prob(parameters, x, out):
+    wide_vectors()
+    for k in range(out.shape[0]):
+        row = out[k]
+        for j in range(x.shape[0]):
+            cells = x[j]
+            rate = parameters[k, j * SIZE + RATE]
+            constant = parameters[k, j * SIZE + CONSTANT]
+            for i in range(row.size):
+                row[i] += constant - rate * cells[i] if cells[i] >= 0.0 else -np.inf
+
+
+@jit_sums
+def _accumulate(parameters, x, responsibilities, statistics):
+    wide_vectors()
+    for k in range(responsibilities.shape[0]):
+        share = responsibilities[k]
+        for j in range(x.shape[0]):
+            cells = x[j]
+            total = 0.0
+            for i in range(share.size):
+                total += share[i] * cells[i]
+            statistics[k, 1 + j] += total
+
+
+@jit
+def _maximize(statistics, parameters):
+    outcome = 0
+    for k in range(parameters.shape[0]):
+        total = statistics[k, 0]
+        if not total > 0.0:
+            continue
+        for j in range(parameters.shape[1] // SIZE):
+            p = parameters[k, j * SIZE : (j + 1) * SIZE]
+            mean = statistics[k, 1 + j] / total
+            if not mean > p[FLOOR]:
+                mean = p[FLOOR]
+                outcome |= FLOORED
+            p[RATE] = 1.0 / mean
+    return outcome
+
+
+class Exponential(Family):
+    """Exponential distribution of one column of values >= 0: waiting times without memory.
+
+    Parameters
+    ----------
+    rate : float > 0, events per unit of the column (1 / mean), or None to be learned.
+
+    Notes
+    -----
+    ``scipy.stats.expon(scale=1 / rate)``. On a column of zeros the mean is held at 16 rounding errors of the column's largest
+    value (of 1 if all are zero), with a :class:`~mixtures.exceptions.DegenerateWarning`.
+
+    Examples
+    --------
+    >>> Exponential(2.0).log_prob([0.0, -1.0]).round(6)
+    array([0.693147,     -inf])
+    >>> Exponential().fit([1.0, 3.0])
+    Exponential(rate=0.5)
+    """
+
+    parameters = {"rate": positive}
+    support = nonnegative
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    several_columns = True
+    uses_unit = True
+
+    def __init__(self, rate: float | None = None) -> None:
+        super().__init__(rate=rate)
+
+    rate: float | None
+
+    @property
+    def mean(self) -> float:
+        """1 / rate."""
+        return self._moment("mean")
+
+    @property
+    def variance(self) -> float:
+        """1 / rate^2."""
+        return self._moment("var")
+
+    def to_scipy(self):
+        return scipy.stats.expon(scale=1.0 / self.rate)
+
+    def _layout(self, column):
+        return SIZE, 2
+
+    def _pack(self, column):
+        return self.rate * column.unit, column.floor / column.unit, np.log(column.unit), 0.0
+
+    def _unpack(self, row, column):
+        return Exponential(row[RATE] / column.unit)
+
+    def _start(self, column):
+        return Exponential(1.0 / max(column.upper / 2, column.floor))

@@ -1,0 +1,210 @@
+"""Normal distribution.
+
+    log f(x) = -(x - mean)^2 / (2 std^2) - log std - log(2 pi) / 2,   support: the real line.
+
+Weighted maximum likelihood (Bishop 2006, eqs. 9.24 and 9.25, one column): mean = sum w x / sum w,
+std^2 = sum w (x - mean)^2 / sum w.
+
+Sums are taken about a centre near each component's mean: sum w (x - c) and sum w (x - c)^2. Their rounding error grows with
+((mean - c) / std)^2 only, so that clusters of unit spread at 1e12 stay exact. The centre is the previous mean; where a mean
+moved more than 100 standard deviations away from it, the pass is asked for again about the new one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.stats
+
+from mixtures._numba import jit, jit_sums, wide_vectors
+from mixtures.constraints import positive, real
+from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.plan import FLOORED, REPEAT
+from mixtures.engine.special import HALF_LOG_2PI, log
+
+# Parameters of one column, in the column's unit.
+MEAN = 0
+STD = 1
+CENTRE = 2
+FLOOR = 3
+LOG_UNIT = 4
+SLOPE = 5  # -1 / (2 std^2)
+CONSTANT = 6  # -log std - log unit - log(2 pi) / 2
+SIZE = 7
+
+
+@jit
+def _prepare(parameters):
+    for k in range(parameters.shape[0]):
+        for j in range(0, parameters.shape[1], SIZE):
+            std = parameters[k, j + STD]
+            parameters[k, j + SLOPE] = -0.5 / (std * std)
+            parameters[k, j + CONSTANT] = -log(std) - parameters[k, j + LOG_UNIT] - HALF_LOG_2PI
+
+
+@jit
+def _log_prob(parameters, x, out):
+    wide_vectors()
+    d = x.shape[0]
+    fours = d - d % 4
+    for k in range(out.shape[0]):
+        row = out[k]
+        # Four columns a time, so that `out` is read and written once for every four.
+        for j in range(0, fours, 4):
+            p = parameters[k, j * SIZE : (j + 4) * SIZE]
+            constant = p[CONSTANT] + p[SIZE + CONSTANT] + p[2 * SIZE + CONSTANT] + p[3 * SIZE + CONSTANT]
+            m0, m1, m2, m3 = p[MEAN], p[SIZE + MEAN], p[2 * SIZE + MEAN], p[3 * SIZE + MEAN]
+            h0, h1, h2, h3 = p[SLOPE], p[SIZE + SLOPE], p[2 * SIZE + SLOPE], p[3 * SIZE + SLOPE]
+            x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
+            for i in range(row.size):
+                t0 = x0[i] - m0
+                t1 = x1[i] - m1
+                t2 = x2[i] - m2
+                t3 = x3[i] - m3
+                row[i] += constant + (h0 * t0 * t0 + h1 * t1 * t1) + (h2 * t2 * t2 + h3 * t3 * t3)
+        for j in range(fours, d):
+            p = parameters[k, j * SIZE : (j + 1) * SIZE]
+            constant, mean, slope = p[CONSTANT], p[MEAN], p[SLOPE]
+            cells = x[j]
+            for i in range(row.size):
+                t = cells[i] - mean
+                row[i] += constant + slope * t * t
+
+
+@jit_sums
+def _accumulate(parameters, x, responsibilities, statistics):
+    wide_vectors()
+    d = x.shape[0]
+    fours = d - d % 4
+    for k in range(responsibilities.shape[0]):
+        share = responsibilities[k]
+        sums = statistics[k]
+        for j in range(0, fours, 4):
+            p = parameters[k, j * SIZE : (j + 4) * SIZE]
+            c0, c1, c2, c3 = p[CENTRE], p[SIZE + CENTRE], p[2 * SIZE + CENTRE], p[3 * SIZE + CENTRE]
+            x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
+            a0 = a1 = a2 = a3 = 0.0
+            b0 = b1 = b2 = b3 = 0.0
+            for i in range(share.size):
+                r = share[i]
+                t0 = x0[i] - c0
+                t1 = x1[i] - c1
+                t2 = x2[i] - c2
+                t3 = x3[i] - c3
+                u0 = r * t0
+                u1 = r * t1
+                u2 = r * t2
+                u3 = r * t3
+                a0 += u0
+                a1 += u1
+                a2 += u2
+                a3 += u3
+                b0 += u0 * t0
+                b1 += u1 * t1
+                b2 += u2 * t2
+                b3 += u3 * t3
+            s = sums[1 + 2 * j : 9 + 2 * j]
+            s[0] += a0
+            s[1] += b0
+            s[2] += a1
+            s[3] += b1
+            s[4] += a2
+            s[5] += b2
+            s[6] += a3
+            s[7] += b3
+        for j in range(fours, d):
+            centre = parameters[k, j * SIZE + CENTRE]
+            cells = x[j]
+            first = 0.0
+            second = 0.0
+            for i in range(share.size):
+                t = cells[i] - centre
+                u = share[i] * t
+                first += u
+                second += u * t
+            sums[1 + 2 * j] += first
+            sums[2 + 2 * j] += second
+
+
+@jit
+def _maximize(statistics, parameters):
+    outcome = 0
+    for k in range(parameters.shape[0]):
+        total = statistics[k, 0]
+        if not total > 0.0:
+            continue
+        for j in range(parameters.shape[1] // SIZE):
+            p = parameters[k, j * SIZE : (j + 1) * SIZE]
+            shift = statistics[k, 1 + 2 * j] / total
+            square = statistics[k, 2 + 2 * j] / total
+            mean = p[CENTRE] + shift
+            variance = square - shift * shift
+            # Cancellation beyond 1e4: the variance has lost four digits, unless the move is itself rounding.
+            if shift * shift > 1e4 * variance and abs(shift) > 8 * 2.2e-16 * abs(mean):
+                outcome |= REPEAT
+                p[CENTRE] = mean
+                continue
+            p[MEAN] = mean
+            p[CENTRE] = mean
+            if variance > p[FLOOR] * p[FLOOR]:
+                p[STD] = np.sqrt(variance)
+            else:
+                p[STD] = p[FLOOR]
+                outcome |= FLOORED
+    return outcome
+
+
+class Normal(Family):
+    """Normal (Gaussian) distribution of one real column.
+
+    Parameters
+    ----------
+    mean : float, or None to be learned.
+    std : float > 0, standard deviation, or None to be learned.
+
+    Notes
+    -----
+    ``scipy.stats.norm(loc=mean, scale=std)``. A column whose values agree has no spread to learn: std is then held at 16
+    rounding errors of the column's largest value, with a :class:`~mixtures.exceptions.DegenerateWarning`.
+
+    Examples
+    --------
+    >>> Normal(0, 1).log_prob([0.0]).round(6)
+    array([-0.918939])
+    >>> Normal().fit([1.0, 2.0, 3.0])
+    Normal(mean=2.0, std=0.816496580927726)
+    """
+
+    parameters = {"mean": real, "std": positive}
+    support = real
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    several_columns = True
+    uses_unit = True
+
+    def __init__(self, mean: float | None = None, std: float | None = None) -> None:
+        super().__init__(mean=mean, std=std)
+
+    mean: float | None
+    std: float | None
+
+    @property
+    def variance(self) -> float:
+        """Square of the standard deviation."""
+        return self._moment("var")
+
+    def to_scipy(self):
+        return scipy.stats.norm(self.mean, self.std)
+
+    def _layout(self, column):
+        return SIZE, 3
+
+    def _pack(self, column):
+        mean = self.mean / column.unit
+        return mean, self.std / column.unit, mean, column.floor / column.unit, np.log(column.unit), 0.0, 0.0
+
+    def _unpack(self, row, column):
+        return Normal(row[MEAN] * column.unit, row[STD] * column.unit)
+
+    def _start(self, column):
+        # Halves first: the difference of two values near the largest float overflows.
+        mean = column.lower / 2 + column.upper / 2
+        return Normal(mean, max(column.upper / 2 - column.lower / 2, column.floor))

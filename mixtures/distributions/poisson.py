@@ -1,0 +1,150 @@
+"""Poisson distribution.
+
+    log f(x) = x log rate - rate - log x!,   support: whole x >= 0.
+
+Computed as -D(x, rate) - stirling_error(x) - log(2 pi x) / 2 with the deviance D(x, rate) = x log(x / rate) + rate - x
+(Loader 2000, "Fast and accurate computation of binomial probabilities"): the textbook form loses digits where its terms are
+large and their sum is small. Small counts are read from a table of each component's log-masses, made once an iteration.
+
+Weighted maximum likelihood: rate = sum w x / sum w; 0 for a column of zeros, a point mass there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.stats
+
+from mixtures._numba import jit, jit_sums, wide_vectors
+from mixtures.constraints import natural, nonnegative
+from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.special import HALF_LOG_2PI, log, poisson_deviance, stirling_error
+
+RATE = 0
+TABLE = 1  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE
+MAX_TABLE = 256
+
+
+@jit
+def _base(x):
+    """The part of log f that no component enters, for x > 0."""
+    return -HALF_LOG_2PI - 0.5 * log(x) - stirling_error(x)
+
+
+@jit
+def _log_mass(x, rate, base):
+    """Branch-free log f(x) given base = _base(x)."""
+    whole = x >= 0.0 and x == np.floor(x) and x < np.inf
+    value = base - poisson_deviance(x, rate)
+    value = -rate if x == 0.0 else value
+    return value if whole else -np.inf
+
+
+@jit
+def _prepare(parameters):
+    for k in range(parameters.shape[0]):
+        rate = parameters[k, RATE]
+        for x in range(parameters.shape[1] - TABLE):
+            parameters[k, TABLE + x] = _log_mass(float(x), rate, _base(float(x)))
+
+
+@jit
+def _log_prob(parameters, x, out):
+    wide_vectors()
+    cells = x[0]
+    size = parameters.shape[1] - TABLE
+    beyond = 0
+    for i in range(cells.size):
+        beyond += 0 if cells[i] < size else 1
+    if beyond == 0 and size > 0:
+        for k in range(out.shape[0]):
+            row = out[k]
+            table = parameters[k, TABLE:]
+            for i in range(row.size):
+                value = cells[i]
+                place = np.int64(value) if value >= 0.0 else np.int64(0)
+                row[i] += table[np.uint64(place)] if float(place) == value else -np.inf
+    else:
+        base = np.empty(cells.size)
+        for i in range(cells.size):
+            base[i] = _base(cells[i]) if cells[i] > 0.0 else 0.0
+        for k in range(out.shape[0]):
+            row = out[k]
+            rate = parameters[k, RATE]
+            for i in range(row.size):
+                row[i] += _log_mass(cells[i], rate, base[i])
+
+
+@jit_sums
+def _accumulate(parameters, x, responsibilities, statistics):
+    wide_vectors()
+    cells = x[0]
+    for k in range(responsibilities.shape[0]):
+        share = responsibilities[k]
+        total = 0.0
+        for i in range(share.size):
+            total += share[i] * cells[i]
+        statistics[k, 1] += total
+
+
+@jit
+def _maximize(statistics, parameters):
+    for k in range(parameters.shape[0]):
+        if statistics[k, 0] > 0.0:
+            parameters[k, RATE] = statistics[k, 1] / statistics[k, 0]
+    return 0
+
+
+class Poisson(Family):
+    """Poisson distribution of one column of counts.
+
+    Parameters
+    ----------
+    rate : float >= 0, mean count, or None to be learned. Rate 0 is the point mass at 0.
+
+    Notes
+    -----
+    ``scipy.stats.poisson(mu=rate)``.
+
+    Examples
+    --------
+    >>> Poisson(2.0).log_prob([0, 1.5]).round(6)
+    array([ -2., -inf])
+    >>> Poisson().fit([1, 2, 6])
+    Poisson(rate=3.0)
+    """
+
+    parameters = {"rate": nonnegative}
+    support = natural
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+
+    def __init__(self, rate: float | None = None) -> None:
+        super().__init__(rate=rate)
+
+    rate: float | None
+
+    @property
+    def mean(self) -> float:
+        """The rate."""
+        return self._moment("mean")
+
+    @property
+    def variance(self) -> float:
+        """The rate."""
+        return self._moment("var")
+
+    def to_scipy(self):
+        return scipy.stats.poisson(self.rate)
+
+    def _layout(self, column):
+        # A table no longer than the data: a fit of a few rows should not pay for a long one.
+        largest = column.upper if np.isfinite(column.upper) and column.upper >= 0 else -1.0
+        return TABLE + int(min(largest + 1, MAX_TABLE, column.n_rows)), 2
+
+    def _pack(self, column):
+        return (self.rate, *[0.0] * (self._layout(column)[0] - 1))
+
+    def _unpack(self, row, column):
+        return Poisson(row[RATE])
+
+    def _start(self, column):
+        return Poisson(max(column.upper / 2, 0.5))

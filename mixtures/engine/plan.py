@@ -1,0 +1,71 @@
+"""The arrays that describe a model and its data to compiled code.
+
+One `Plan` says which kernels read which columns for which components. Its types never change, so the loop is compiled once
+whatever the families.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+CHUNK_ROWS = 16384
+"""Rows of a chunk, the unit of threading and merging: fixed, so that sums do not depend on the number of threads."""
+
+# Columns of Plan.plates, a row per plate.
+FIRST = 0  # first component
+COUNT = 1  # number of components
+COLUMN = 2  # first of its columns in Plan.columns
+WIDTH = 3  # number of columns
+PARAMETER = 4  # where its parameters start
+PARAMETERS = 5  # per component
+STATISTIC = 6  # where its statistics start, counted after the engine's own
+STATISTICS = 7  # per component
+MASKED = 8  # whether its (only) column has missing cells
+PREPARE = 9  # addresses of kernels
+LOG_PROB = 10
+ACCUMULATE = 11
+MAXIMIZE = 12
+PLATE_FIELDS = 13
+
+ROW_NUMBER = -1
+"""A source that stands for the row's own number."""
+
+# Bits that a maximize kernel may return.
+REPEAT = 1
+"""Do this pass again: the statistics lost too many digits, their centre has been moved."""
+FLOORED = 2
+"""A scale was held at the smallest value that the column's rounding allows."""
+FAILED = 4
+"""No parameters could be found."""
+
+
+class Plan(NamedTuple):
+    """A model laid over columns. `sources` indexes the table's columns; k is the number of components."""
+
+    n_components: int
+    block_rows: int
+    plates: Ints  # (plates, PLATE_FIELDS)
+    columns: Ints  # (plate columns,) index into Rows.addresses, or ROW_NUMBER
+    units: Floats  # (plate columns,) what one unit of the kernel's column is worth in the table's units
+    fillers: Floats  # (plate columns,) stands in for missing cells, whose results are then discarded
+
+
+class Rows(NamedTuple):
+    """The rows of a table, read where they lie."""
+
+    n_rows: int
+    addresses: Ints  # (sources,) address of row 0
+    strides: Ints  # (sources,) bytes from row to row
+    weights: Floats  # (n_rows,) or empty for weight 1
+
+
+def n_statistics(plan: Plan) -> int:
+    """Length of a statistics vector: log-likelihood, k sums of responsibilities, then each plate's (count, S)."""
+    plates = plan.plates
+    return 1 + plan.n_components + int((plates[:, COUNT] * plates[:, STATISTICS]).sum())

@@ -1,0 +1,19 @@
+"""How a fit ended: integer statuses for compiled code, one table of what they mean and what to do."""
+
+from __future__ import annotations
+
+CONTINUE = 0
+CONVERGED = 1
+IMPOSSIBLE = 2
+NOT_A_NUMBER = 3
+UNFITTED = 4
+
+MESSAGES = {
+    CONTINUE: "EM stopped after max_iter={max_iter} iterations before the mean log-likelihood settled within tol={tol:g}. "
+    "Raise max_iter or tol, or fit fewer components.",
+    IMPOSSIBLE: "the log-likelihood is -inf at iteration {iteration}: {where}. Start from other parameters, or use a family "
+    "whose support holds every row.",
+    NOT_A_NUMBER: "the log-likelihood is not finite at iteration {iteration}: {where}. A component's log_prob returned NaN or "
+    "+inf; scale the data or mend the component.",
+    UNFITTED: "a component's M-step found no parameters at iteration {iteration}.",
+}

@@ -1,0 +1,157 @@
+"""From components and a table to the best EM run: starts, runs, and what a run's status means to the caller."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from mixtures.assembly import Assembly, complete
+from mixtures.engine.loop import em
+from mixtures.engine.plan import CHUNK_ROWS, FLOORED, Floats, Ints
+from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
+from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
+from mixtures.initialise import Starter
+from mixtures.table import Table
+
+logger = logging.getLogger("mixtures")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run EM; the arguments of the same names of the model."""
+
+    tol: float
+    max_iter: int
+    n_init: int
+    random_state: Any
+    n_threads: int
+    verbose: int = 0
+
+
+@dataclass
+class Run:
+    """One EM run: where it ended and how."""
+
+    assembly: Assembly
+    log_weights: Floats
+    status: int
+    n_iter: int
+    history: list[float]
+    flags: Ints
+
+    @property
+    def weights(self) -> Floats:
+        """Mixing proportions (k,)."""
+        return np.exp(self.log_weights)
+
+    @property
+    def floored(self) -> bool:
+        """Whether the last M-step held a scale at its floor."""
+        return bool(np.any(self.flags & FLOORED))
+
+
+@dataclass
+class Fit:
+    """The best of several runs, with its log-likelihood and labels at the final parameters."""
+
+    components: list[Any]
+    weights: Floats
+    converged: bool
+    n_iter: int
+    history: Floats
+    labels: Ints
+
+
+def fit_mixture(
+    components: Sequence[Any], given: bool, table: Table, weights: Floats | None, mixing: Floats | None, settings: Settings
+) -> Fit:
+    """Fit k `components` to the rows of `table`. `given`: EM starts at their parameters. `mixing` (k,): its first weights."""
+    k = len(components)
+    if given or k == 1:
+        starts = [([complete(component, table) for component in components], np.full(k, 1.0 / k))]
+    else:
+        random = check_random_state(settings.random_state)
+        starter = Starter(components, table, weights)
+        starts = [starter.start(random) for _ in range(settings.n_init)]
+
+    def run(start: tuple[list[Any], Floats], n_threads: int) -> Run:
+        return run_em(start[0], start[1] if mixing is None else mixing, table, weights, settings, n_threads)
+
+    if len(starts) > 1 and settings.n_threads > 1 and table.n_rows <= CHUNK_ROWS:
+        with ThreadPoolExecutor(min(settings.n_threads, len(starts))) as pool:
+            runs = list(pool.map(run, starts, [1] * len(starts)))
+    else:
+        runs = [run(start, settings.n_threads) for start in starts]
+    # A run that ended on a floor has a likelihood without bound: it counts only where every run did.
+    return _finish(max(runs, key=lambda run: (not run.floored, run.history[-1])), table, settings)
+
+
+def run_em(
+    components: Sequence[Any], mixing: Floats, table: Table, weights: Floats | None, settings: Settings, n_threads: int
+) -> Run:
+    """One EM run from complete components."""
+    assembly = Assembly(components, table, weights)
+    assembly.prepare()
+    log_weights = safe_log(mixing)
+    status, n_iter, history, flags = em(
+        assembly.plan, assembly.rows, assembly.parameters, log_weights, settings.max_iter, settings.tol, n_threads
+    )
+    assembly.door.raise_error()
+    run = Run(assembly, log_weights, status, n_iter, history.tolist(), flags)
+    if status not in (CONTINUE, CONVERGED):
+        raise FitError(MESSAGES[status].format(iteration=n_iter, where=_blame(run, table)))
+    if settings.verbose:
+        logger.info("EM run: %d iterations, mean log-likelihood %.9g", n_iter, history[-1])
+    return run
+
+
+def _blame(run: Run, table: Table) -> str:
+    """The first row that stopped a run, in words."""
+    if run.status not in (IMPOSSIBLE, NOT_A_NUMBER):
+        return ""
+    density = np.empty(table.n_rows)
+    run.assembly.evaluate(run.log_weights, density=density)
+    bad = np.flatnonzero(~np.isfinite(density))
+    if not len(bad):
+        return "the sum over rows is not finite"
+    cells = ", ".join(f"{name}={table.value(j, int(bad[0]))!r}" for j, name in enumerate(table.names[:8]))
+    return f"row {bad[0]} ({cells}) has log-density {density[bad[0]]} under the current components"
+
+
+def _finish(run: Run, table: Table, settings: Settings) -> Fit:
+    density, labels = np.empty(table.n_rows), np.empty(table.n_rows, dtype=np.int64)
+    run.assembly.evaluate(run.log_weights, settings.n_threads, density=density, labels=labels)
+    row_weights = run.assembly.rows.weights
+    final = float(np.average(density, weights=row_weights if row_weights.size else None))
+    history = run.history[:-1] if run.status == CONVERGED else run.history
+    history.append(final)
+    settled = len(history) > 1 and abs(history[-1] - history[-2]) < settings.tol
+    converged = run.status == CONVERGED or settled
+    if not converged and settings.tol > 0:
+        advice = MESSAGES[CONTINUE].format(max_iter=settings.max_iter, tol=settings.tol)
+        warnings.warn(advice, ConvergenceWarning, stacklevel=4)
+    if run.floored:
+        where = ", ".join(run.assembly.columns_with(run.flags, FLOORED))
+        warnings.warn(
+            f"a scale was held at the smallest value that rounding allows, on {where}: the column, or a component's part of it, "
+            "is constant. Leave the column out, or fit fewer components.",
+            DegenerateWarning,
+            stacklevel=4,
+        )
+    empty = np.flatnonzero(run.weights == 0).tolist()
+    if empty:
+        warnings.warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning, stacklevel=4)
+    return Fit(run.assembly.unpack(), run.weights, converged, run.n_iter, np.array(history), labels)
+
+
+def safe_log(weights: Floats) -> Floats:
+    """Logarithm of weights; -inf for 0, without a warning."""
+    with np.errstate(divide="ignore"):
+        return np.log(weights)

@@ -1,0 +1,347 @@
+"""The general mixture model: a scikit-learn estimator, and a distribution itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mixtures.assembly import Assembly, check_support, read_weights, weighted_table
+from mixtures.constraints import simplex
+from mixtures.engine.loop import available_threads
+from mixtures.engine.plan import Floats, Ints
+from mixtures.exceptions import DataError, ParameterError
+from mixtures.fitting import Settings, fit_mixture, run_em, safe_log
+from mixtures.output import in_callers_frame
+from mixtures.table import Table
+
+
+class GeneralMixtureModel(DensityMixin, BaseEstimator):
+    """Finite mixture of any distributions, fitted by EM.
+
+    Parameters
+    ----------
+    components : a distribution, or a sequence of distributions, one a component. With parameters, EM starts there; without,
+        the initialiser finds a start. A family of one column stands for every column of a wider table, independently.
+    n_components : int, number of components where `components` is one distribution.
+    weights : sequence of k weights with sum 1, where EM starts; None for those of the start.
+    tol : float, EM stops when the mean log-likelihood of a row gains less. 0: run exactly `max_iter` iterations.
+    max_iter : int >= 1.
+    n_init : int >= 1, starts to try; the best log-likelihood wins. One is enough where all parameters are given.
+    random_state : int, RandomState or None, for starts.
+    n_jobs : int or None, threads; None for every processor this process may use. Results have the same bits for any number.
+    verbose : int; 1 logs every run at level INFO of the logger ``mixtures``.
+
+    Attributes
+    ----------
+    components_ : list of k fitted distributions.
+    weights_ : array (k,), mixing proportions.
+    converged_ : bool.
+    n_iter_ : int, EM iterations of the best run.
+    history_ : array (n_iter_ + 1,), mean log-likelihood of a row at the start and after each iteration.
+    labels_ : array (n,), most probable component of every training row; -1 for a row of weight zero.
+    n_features_in_, feature_names_in_ : as in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mixtures import GeneralMixtureModel
+    >>> from mixtures.distributions import Normal
+    >>> x = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+    >>> model = GeneralMixtureModel(Normal(), n_components=2, random_state=0).fit(x)
+    >>> sorted(round(c.mean, 6) for c in model.components_)
+    [1.0, 11.0]
+    >>> model.predict([1.5, 11.5]).tolist() == model.labels_[[0, -1]].tolist()
+    True
+    """
+
+    def __init__(
+        self,
+        components: Any,
+        n_components: int | None = None,
+        *,
+        weights: Any = None,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        n_init: int = 1,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.components = components
+        self.n_components = n_components
+        self.weights = weights
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    # --- fitting ---
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Fit by EM; a failed fit changes nothing.
+
+        Parameters
+        ----------
+        X : array (n, d), array (n,) for one column, or a frame. NaN (None, null) is a missing cell.
+        y : ignored, as scikit-learn's pipelines want it.
+        sample_weight : array (n,) of finite weights >= 0 that mean repetition, or None.
+
+        Raises
+        ------
+        DataError : a cell, a weight or the shape cannot be used; names column, row and value.
+        FitError : EM could not go on. ParameterError : an argument of the model is wrong.
+        """
+        components, settings = self._checked()
+        whole = Table.read(X)
+        weights = read_weights(sample_weight, whole.n_rows)
+        table, used = weighted_table(whole, weights)
+        k = len(components)
+        if table.n_rows < k:
+            raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
+        check_support(components, table)
+        copies = hasattr(self.components, "log_prob") and k > 1
+        given = not copies and all(getattr(component, "is_complete", True) for component in components)
+        mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
+        result = fit_mixture(components, given, table, used, mixing, settings)
+        validate_data(self, _two_dimensional(X), skip_check_array=True, reset=True)
+        self.components_ = result.components
+        self.weights_ = result.weights
+        self.converged_ = result.converged
+        self.n_iter_ = result.n_iter
+        self.history_ = result.history
+        self.labels_ = result.labels
+        if table is not whole:
+            self.labels_ = np.full(whole.n_rows, -1, dtype=np.int64)
+            self.labels_[np.flatnonzero(weights)] = result.labels
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Ints:
+        """Fit and return ``labels_``."""
+        return self.fit(X, y, sample_weight).labels_
+
+    def _checked(self) -> tuple[list[Any], Settings]:
+        components = self._listed_components()
+        for name in ("max_iter", "n_init"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ParameterError(f"{name} must be a whole number >= 1, found {value!r}")
+        if not (isinstance(self.tol, (int, float, np.number)) and self.tol >= 0):
+            raise ParameterError(f"tol must be a number >= 0, found {self.tol!r}")
+        if self.weights is not None and (np.shape(self.weights) != (len(components),) or not simplex.contains(self.weights)):
+            raise ParameterError(f"weights must be {len(components)} numbers, {simplex.words}, found {self.weights!r}")
+        settings = Settings(
+            float(self.tol), int(self.max_iter), int(self.n_init), self.random_state, self._n_threads(), self.verbose
+        )
+        return components, settings
+
+    def _listed_components(self) -> list[Any]:
+        if hasattr(self.components, "log_prob"):
+            if not isinstance(self.n_components, (int, np.integer)) or self.n_components < 1:
+                raise ParameterError(
+                    f"n_components must be a whole number >= 1 where components is one distribution, found {self.n_components!r}"
+                )
+            components = [self.components] * int(self.n_components)
+        elif isinstance(self.components, Sequence) and not isinstance(self.components, str) and len(self.components):
+            components = list(self.components)
+            if self.n_components is not None and self.n_components != len(components):
+                raise ParameterError(f"n_components is {self.n_components}, but components lists {len(components)}")
+        else:
+            raise ParameterError(f"components must be a distribution or a sequence of them, found {self.components!r}")
+        for place, component in enumerate(components):
+            if not (callable(getattr(component, "log_prob", None)) and callable(getattr(component, "fit", None))):
+                raise ParameterError(f"component {place} must be a distribution with log_prob and fit, found {component!r}")
+        return components
+
+    def _n_threads(self) -> int:
+        if self.n_jobs is None:
+            return available_threads()
+        if not isinstance(self.n_jobs, (int, np.integer)) or self.n_jobs == 0:
+            raise ParameterError(f"n_jobs must be a whole number other than 0, or None, found {self.n_jobs!r}")
+        return int(self.n_jobs) if self.n_jobs > 0 else max(1, available_threads() + 1 + int(self.n_jobs))
+
+    # --- questions to a fitted model ---
+
+    def _evaluate(self, X: Any, **wanted: tuple[tuple[int, ...], Any]) -> dict[str, Any]:
+        """Outputs of one pass over X; `wanted` names them, with dtype and whether a column a component."""
+        check_is_fitted(self, "components_")
+        flat = np.ndim(X) == 1 and not hasattr(X, "columns") and self.n_features_in_ == 1
+        validate_data(self, _two_dimensional(X) if flat else X, skip_check_array=True, reset=False)
+        table = Table.read(X, one_column=flat)
+        if not table.n_rows:
+            raise DataError(f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required.")
+        table.check_finite()
+        assembly = Assembly(self.components_, table)
+        assembly.prepare()
+        k = len(self.components_)
+        outputs = {name: np.empty((table.n_rows, k) if matrix else table.n_rows, dtype) for name, (dtype, matrix) in wanted.items()}
+        assembly.evaluate(safe_log(self.weights_), self._n_threads(), **outputs)
+        return outputs
+
+    def _possible(self, density: Floats) -> None:
+        bad = np.flatnonzero(density == -np.inf)
+        if len(bad):
+            raise DataError(
+                f"row {bad[0]} has density zero under every component ({len(bad)} such rows), so no component can be named for it; "
+                "score_samples shows them as -inf"
+            )
+
+    def score_samples(self, X: Any) -> Floats:
+        """Log-density of every row, shape (n,); -inf where no component can have made the row; missing cells add nothing."""
+        return in_callers_frame(self, X, self._evaluate(X, density=(float, False))["density"], "log_prob")
+
+    def log_prob(self, X: Any) -> Floats:
+        """The same as :meth:`score_samples`, as an array: a mixture is a distribution."""
+        return self._evaluate(X, density=(float, False))["density"]
+
+    def predict(self, X: Any) -> Ints:
+        """Most probable component of every row, shape (n,), the first on a tie.
+
+        Raises
+        ------
+        DataError : a row has density zero under every component.
+        """
+        out = self._evaluate(X, density=(float, False), labels=(np.int64, False))
+        self._possible(out["density"])
+        return in_callers_frame(self, X, out["labels"], "component")
+
+    def predict_proba(self, X: Any) -> Any:
+        """Probability of every component given the row, shape (n, k).
+
+        Raises
+        ------
+        DataError : a row has density zero under every component.
+        """
+        out = self._evaluate(X, density=(float, False), posterior=(float, True))
+        self._possible(out["density"])
+        return in_callers_frame(self, X, out["posterior"], "component")
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Logarithm of :meth:`predict_proba`, right where that would underflow."""
+        out = self._evaluate(X, log_joint=(float, True))["log_joint"]
+        density = np.logaddexp.reduce(out, axis=1)
+        self._possible(density)
+        return in_callers_frame(self, X, out - density[:, None], "component")
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Mean log-density of a row, weighted."""
+        density = self.log_prob(X)
+        return _weighted_mean(density, read_weights(sample_weight, len(density)))
+
+    def sample(self, n: int = 1, random_state: Any = None) -> Any:
+        """Draw n rows, shape (n, d), in random order; objects where a column's categories are no numbers."""
+        check_is_fitted(self, "components_")
+        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        counts = random.multinomial(n, self.weights_ / self.weights_.sum())
+        rows = [component.sample(int(count), random) for component, count in zip(self.components_, counts, strict=True) if count]
+        return np.concatenate(rows)[random.permutation(n)] if rows else np.empty((0, self.n_features_in_))
+
+    # --- how good it is ---
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters: those of the components and k - 1 weights."""
+        check_is_fitted(self, "components_")
+        return int(sum(component.n_parameters for component in self.components_)) + len(self.components_) - 1
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        check_is_fitted(self, "components_")
+        return int(self.n_features_in_)
+
+    def bic(self, X: Any, sample_weight: Any = None) -> float:
+        """Bayesian information criterion -2 log L + p log n, n the sum of weights; lower is better (Schwarz 1978)."""
+        total, n, _ = self._likelihood(X, sample_weight)
+        return -2 * total + self.n_parameters * float(np.log(n))
+
+    def aic(self, X: Any, sample_weight: Any = None) -> float:
+        """Akaike information criterion -2 log L + 2 p; lower is better (Akaike 1974)."""
+        return -2 * self._likelihood(X, sample_weight)[0] + 2 * self.n_parameters
+
+    def icl(self, X: Any, sample_weight: Any = None) -> float:
+        """Integrated completed likelihood: bic plus twice the entropy of the posteriors (McLachlan & Peel 2000, sec. 6.10.3)."""
+        total, n, entropy = self._likelihood(X, sample_weight, entropy=True)
+        return -2 * total + self.n_parameters * float(np.log(n)) + 2 * entropy
+
+    def _likelihood(self, X: Any, sample_weight: Any, entropy: bool = False) -> tuple[float, float, float]:
+        wanted: dict[str, Any] = {"density": (float, False)}
+        if entropy:
+            wanted["posterior"] = (float, True)
+        out = self._evaluate(X, **wanted)
+        density = out["density"]
+        weights = read_weights(sample_weight, len(density))
+        weights = np.ones(len(density)) if weights is None else weights
+        seen = weights > 0
+        spread = 0.0
+        if entropy:
+            share = out["posterior"][seen]
+            spread = -float(weights[seen] @ np.where(share > 0, share * safe_log(share), 0.0).sum(axis=1))
+        return float(weights[seen] @ density[seen]), float(weights.sum()), spread
+
+    # --- as a component of another mixture ---
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has been fitted."""
+        return hasattr(self, "components_")
+
+    def _em_step(self, X: Any, sample_weight: Any) -> GeneralMixtureModel:
+        """One EM iteration from here: an M-step that never lowers the weighted likelihood of an enclosing mixture."""
+        table, weights = weighted_table(X, sample_weight)
+        settings = Settings(0.0, 1, 1, None, 1)
+        run = run_em(self.components_, self.weights_, table, weights, settings, 1)
+        new = type(self)(**self.get_params(deep=False))
+        new.components_, new.weights_ = run.assembly.unpack(), run.weights
+        new.n_features_in_ = self.n_features_in_
+        return new
+
+    # --- scikit-learn ---
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Form of row-wise outputs: "default" for arrays, "pandas" or "polars" for frames; None leaves it as it is."""
+        if transform is not None:
+            if transform not in ("default", "pandas", "polars"):
+                raise ParameterError(f"transform must be 'default', 'pandas', 'polars' or None, found {transform!r}")
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        distributions = self._all_distributions()
+        tags.input_tags.categorical = tags.input_tags.string = any(d.encoding == "categories" for d in distributions)
+        supports = [d.support for d in distributions if d.support is not None]
+        tags.input_tags.positive_only = bool(supports) and all(support.low >= 0 for support in supports)
+        return tags
+
+    def _all_distributions(self) -> list[Any]:
+        """Every built-in family among the components and their factors."""
+        components = [self.components] if hasattr(self.components, "log_prob") else list(self.components or [])
+        found = []
+        while components:
+            component = components.pop()
+            components.extend(getattr(component, "factors", {}).values())
+            if hasattr(component, "kernels"):
+                found.append(component)
+        return found
+
+
+def _two_dimensional(X: Any) -> Any:
+    """X as scikit-learn's checks of names and widths want it: one column for a flat array."""
+    if hasattr(X, "columns"):
+        return X
+    return X.to_frame() if hasattr(X, "to_frame") else np.reshape(X, (-1, 1)) if np.ndim(X) == 1 else X
+
+
+def _weighted_mean(values: Floats, weights: Floats | None) -> float:
+    if weights is None:
+        return float(np.mean(values))
+    seen = weights > 0
+    return float(np.average(values[seen], weights=weights[seen]))

@@ -1,0 +1,281 @@
+"""The table shim: arrays and frames of any library become float64 columns, read where they lie when they can be.
+
+A missing cell is NaN (None, null and NA become NaN). Values of columns that are not numbers stay as they are until a family
+that understands categories asks for their codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mixtures._numba import jit, load_float
+from mixtures.exceptions import DataError, DataTypeError
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is known of one column before a family is laid over it.
+
+    ``lower`` and ``upper`` bound its observed values (NaN when there are none), ``unit`` is the power of two that families
+    free of scale measure it in, ``floor`` the smallest spread that rounding lets one tell from zero.
+    """
+
+    name: str
+    n_rows: int = 0
+    n_missing: int = 0
+    lower: float = np.nan
+    upper: float = np.nan
+    categories: tuple[Hashable, ...] | None = None
+
+    @property
+    def magnitude(self) -> float:
+        """Largest absolute value; 0 when nothing is observed."""
+        return 0.0 if self.n_rows == self.n_missing else float(max(abs(self.lower), abs(self.upper)))
+
+    @property
+    def unit(self) -> float:
+        """1 unless squares of the column would overflow or underflow; then the power of two near its magnitude."""
+        magnitude = self.magnitude
+        if magnitude == 0.0 or 1e-100 < magnitude < 1e100 or not np.isfinite(magnitude):
+            return 1.0
+        # Kept inside the range whose reciprocal is a normal number.
+        return float(2.0 ** np.clip(np.frexp(magnitude)[1], -1000, 1000))
+
+    @property
+    def floor(self) -> float:
+        """Smallest standard deviation or mean that is told from zero: 16 rounding errors of the largest value."""
+        return 16 * np.finfo(float).eps * (self.magnitude or 1.0)
+
+
+@jit
+def scan(n_rows, addresses, strides, out):
+    """For every column: smallest and largest observed value, number of missing cells, whether all observed are whole."""
+    for j in range(addresses.size):
+        low = np.inf
+        high = -np.inf
+        missing = 0
+        fractions = 0
+        for i in range(n_rows):
+            value = load_float(addresses[j] + i * strides[j])
+            low = value if value < low else low
+            high = value if value > high else high
+            missing += value != value
+            fractions += value != np.floor(value)
+        out[j, 0] = low
+        out[j, 1] = high
+        out[j, 2] = missing
+        out[j, 3] = 1.0 if fractions == missing else 0.0
+
+
+class Table:
+    """Rows and named columns over the caller's own memory."""
+
+    def __init__(self, columns: Sequence[Any], names: Sequence[str], n_rows: int, named: bool) -> None:
+        self._columns = list(columns)
+        self.names = list(names)
+        self.n_rows = n_rows
+        self.named = named
+
+    @property
+    def n_columns(self) -> int:
+        return len(self._columns)
+
+    @classmethod
+    def read(cls, X: Any, *, one_column: bool = True) -> Table:
+        """Read an array (n,) or (n, d) or a frame. With `one_column` false, an array (n,) is refused."""
+        if isinstance(X, cls):
+            return X
+        if isinstance(X, np.ndarray) and X.dtype == np.float64 and X.ndim == 2:
+            return cls._from_array(X)
+        if hasattr(X, "toarray") and hasattr(X, "nnz"):
+            raise DataTypeError("sparse data are not supported: expected a dense table, found a sparse one; use X.toarray()")
+        frame = _as_frame(X)
+        if frame is not None:
+            columns = [_series_column(frame[name]) for name in frame.columns]
+            return cls(columns, [str(name) for name in frame.columns], len(frame), named=True)
+        array = np.asarray(X)
+        if array.dtype.kind == "c":
+            raise DataError(f"Complex data not supported: expected real numbers or categories, found dtype {array.dtype}\n{array}\n")
+        if array.dtype.names is not None:
+            columns = [_array_column(array[name]) for name in array.dtype.names]
+            return cls(columns, array.dtype.names, array.shape[0], named=True)
+        if array.ndim == 1 and one_column:
+            array = array[:, None]
+        if array.ndim != 2:
+            raise DataError(
+                f"Expected 2D array, got {'scalar' if array.ndim == 0 else f'{array.ndim}D'} array instead: "
+                f"shape {array.shape}. Reshape your data using array.reshape(-1, 1) if it has a single column or "
+                "array.reshape(1, -1) if it is a single row."
+            )
+        return cls._from_array(array)
+
+    @classmethod
+    def _from_array(cls, array: npt.NDArray[Any]) -> Table:
+        if array.dtype.kind in "fiub" and array.dtype != np.float64:
+            array = array.astype(np.float64)
+        columns = [_array_column(array[:, j]) for j in range(array.shape[1])]
+        return cls(columns, [str(j) for j in range(array.shape[1])], array.shape[0], named=False)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Table:
+        """A table of these rows, copied."""
+        columns = [column[rows] for column in self._columns]
+        return Table(columns, self.names, len(rows), self.named)
+
+    def where(self, column: int) -> str:
+        """How errors name a column."""
+        return f"column '{self.names[column]}'" if self.named else f"column {self.names[column]}"
+
+    def is_numeric(self, column: int) -> bool:
+        return bool(self._columns[column].dtype == np.float64)
+
+    def numbers(self, column: int) -> Floats:
+        """The column as float64, NaN where missing; the caller's memory when it can be."""
+        values = self._columns[column]
+        if values.dtype == np.float64:
+            return values
+        numbers = np.empty(self.n_rows)
+        for row, value in enumerate(values):
+            try:
+                numbers[row] = np.nan if _is_missing(value) else float(value)
+            except (TypeError, ValueError) as error:
+                raise DataTypeError(
+                    f"{self.where(column)}: expected numbers, row {row} has {value!r} ({error}); columns of categories need Categorical"
+                ) from None
+        self._columns[column] = numbers
+        return numbers
+
+    def value(self, column: int, row: int) -> Any:
+        """One cell."""
+        return self._columns[column][row]
+
+    def categories(self, column: int) -> tuple[Hashable, ...]:
+        """The distinct observed values, sorted where they can be compared."""
+        values = self._columns[column]
+        if values.dtype == np.float64:
+            return tuple(_plain(value) for value in np.unique(values[~np.isnan(values)]))
+        found: set[Hashable] = set()
+        for row, value in enumerate(values):
+            if not _is_missing(value):
+                try:
+                    found.add(value)
+                except TypeError:
+                    raise DataTypeError(
+                        f"{self.where(column)}: categories must be hashable, row {row} has {value!r}; "
+                        "an argument must be a string or a real number or another hashable value"
+                    ) from None
+        try:
+            return tuple(sorted(found))  # type: ignore[type-var]
+        except TypeError:
+            return tuple(sorted(found, key=lambda value: (type(value).__name__, repr(value))))
+
+    def codes(self, column: int, categories: tuple[Hashable, ...]) -> Floats:
+        """Position of every value in `categories` as float64; their number for a value not among them; NaN for missing."""
+        values = self._columns[column]
+        unseen = float(len(categories))
+        if not categories:
+            return np.where([_is_missing(value) for value in values] if values.dtype == object else np.isnan(values), np.nan, 0.0)
+        if values.dtype == np.float64:
+            numbers = np.array([float(c) if isinstance(c, (int, float, np.number, np.bool_)) else np.nan for c in categories])
+            order = np.argsort(numbers)
+            place = np.minimum(np.searchsorted(numbers[order], values), len(categories) - 1)
+            codes = np.where(numbers[order][place] == values, order[place].astype(float), unseen)
+            return np.where(np.isnan(values), np.nan, codes)
+        code_of: dict[Any, float] = {category: float(code) for code, category in enumerate(categories)}
+        return np.array([np.nan if _is_missing(value) else code_of.get(value, unseen) for value in values], dtype=np.float64)
+
+    @cached_property
+    def summary(self) -> Floats:
+        """Per column: smallest and largest observed value, number of missing cells, whether whole. NaN for categories."""
+        out = np.full((self.n_columns, 4), np.nan)
+        numeric = [j for j in range(self.n_columns) if self.is_numeric(j)]
+        part = np.empty((len(numeric), 4))
+        addresses, strides = addresses_of([self._columns[j] for j in numeric])
+        scan(self.n_rows, addresses, strides, part)
+        out[numeric] = part
+        return out
+
+    def check_finite(self) -> None:
+        """Refuse an infinite cell, naming it."""
+        summary = self.summary
+        for j in np.flatnonzero(np.isinf(summary[:, :2]).any(axis=1)):
+            if summary[j, 2] == self.n_rows:  # all missing: the bounds are those of nothing
+                continue
+            row = int(np.flatnonzero(np.isinf(self.numbers(int(j))))[0])
+            raise DataError(
+                f"{self.where(int(j))}: expected finite values, row {row} has {self.numbers(int(j))[row]} (an infinity, inf, is no number "
+                "to fit to; a missing cell is NaN)"
+            )
+
+
+def addresses_of(columns: Sequence[Floats]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Address of the first row and bytes between rows, for each column."""
+    addresses = np.array([column.__array_interface__["data"][0] for column in columns], dtype=np.int64)
+    return addresses, np.array([column.strides[0] for column in columns], dtype=np.int64)
+
+
+def _is_missing(value: Any) -> bool:
+    # NaN is the one value that differs from itself; pandas' NA answers neither and has no truth value.
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        return type(value).__name__ in {"NAType", "NaTType"}
+
+
+def _plain(value: Any) -> Hashable:
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _array_column(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if values.dtype == np.float64:
+        return values if values.dtype.isnative else values.astype(np.float64)
+    if values.dtype.kind in "fiub":
+        return values.astype(np.float64)
+    if values.dtype.kind == "c":
+        raise DataError(f"Complex data not supported: expected real numbers or categories, found dtype {values.dtype}")
+    if values.dtype.kind in "mM":
+        raise DataTypeError(f"dates and durations are not supported, found dtype {values.dtype}; convert to numbers first")
+    values = values.astype(object)
+    try:  # an object column that holds nothing but numbers is a column of numbers
+        if not any(isinstance(value, (str, bytes)) for value in values):
+            return np.array([np.nan if _is_missing(value) else float(value) for value in values], dtype=np.float64)
+    except (TypeError, ValueError):
+        pass
+    return values
+
+
+def _as_frame(X: Any) -> Any:
+    if isinstance(X, (np.ndarray, list, tuple)):
+        return None
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True, pass_through=True, allow_series=True)
+    if isinstance(frame, nw.DataFrame):
+        return frame
+    return frame.to_frame() if isinstance(frame, nw.Series) else None
+
+
+def _series_column(series: Any) -> npt.NDArray[Any]:
+    dtype = series.dtype
+    if dtype.is_numeric() or str(dtype) == "Boolean":
+        array = series.to_numpy()
+        if array.dtype == np.float64:
+            return np.asarray(array)
+        if array.dtype.kind in "fiub":
+            return np.asarray(array.astype(np.float64))
+        return np.array([np.nan if _is_missing(value) else float(value) for value in series.to_list()])
+    if dtype.is_temporal():
+        raise DataTypeError(f"column '{series.name}': dates and durations are not supported, found {dtype}; convert to numbers first")
+    values = np.empty(len(series), dtype=object)
+    values[:] = series.to_list()
+    return _array_column(values)
