@@ -65,7 +65,9 @@ class _PackageCache(caching.FunctionCache):
             found = None
         if found is None and not _PackageCache._announced:
             _PackageCache._announced = True
-            logger.info("compiling kernels for this machine, a matter of seconds; later processes load them from %s", self.cache_path)
+            logger.info(
+                "compiling kernels for this machine, a matter of seconds; later processes load them from %s", self.cache_path
+            )
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -254,7 +256,6 @@ def _lower_load_float(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 _declare(load_float, types.float64, lower=_lower_load_float)
-
 
 
 def next_of(address: int) -> int:

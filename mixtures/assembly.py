@@ -56,9 +56,7 @@ class Assembly:
         self._plates = self._lay()
         self.parameters = self._pack()
         plates, columns, units, fillers = self._describe()
-        widest = 1 if not len(columns) else len(columns) + 2 * len(components)
-        # Scratch of a block: its columns, log-joint and spare, to stay within the first-level cache.
-        block = max(64, min(512, 32768 // (8 * widest) // 64 * 64)) if not self.door.components else CHUNK_ROWS
+        block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * len(components))
         self.plan = Plan(len(components), block, plates, columns, units, fillers)
         addresses, strides = addresses_of(self._sources)
         weights = np.empty(0) if weights is None else np.require(weights, np.float64, ["C", "W"])
@@ -83,7 +81,11 @@ class Assembly:
                 plate = self._plate(columns, family, run)
                 # One kernel call for many columns, where the family's kernels take them.
                 fused = family is not None and family.several_columns and not plate.masked
-                key = (family, plate.first, len(run), plate.n_parameters, plate.n_statistics) if fused else (columns, family, plate.first)
+                key = (
+                    (family, plate.first, len(run), plate.n_parameters, plate.n_statistics)
+                    if fused
+                    else (columns, family, plate.first)
+                )
                 if key in plates:
                     known = plates[key]
                     known.columns += plate.columns
@@ -213,6 +215,12 @@ class Assembly:
         """Names of the columns of plates whose flags have this bit."""
         names = {self.table.where(j) for plate, flag in zip(self._plates, flags, strict=True) if flag & bit for j in plate.columns}
         return sorted(names)
+
+
+def _block_rows(width: int) -> int:
+    """Rows of a block whose scratch, `width` numbers a row, stays well inside a second-level cache (measured: the time of a
+    pass changes by a tenth between 128 and 1024 rows)."""
+    return max(64, min(512, 2**18 // (8 * width) // 64 * 64))
 
 
 def factors_of(component: Any, table: Table) -> list[tuple[tuple[int, ...], Any]]:
@@ -363,9 +371,13 @@ def weighted_table(X: Any, sample_weight: Any) -> tuple[Table, Floats | None]:
         rows = np.flatnonzero(weights > 0)
         table, weights = table.take(rows), weights[rows]
     if table.n_rows == 0:
-        raise DataError(f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required.")
+        raise DataError(
+            f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
+        )
     if table.n_columns == 0:
-        raise DataError(f"expected at least one column, found 0 feature(s) (shape=({table.n_rows}, 0)) while a minimum of 1 is required.")
+        raise DataError(
+            f"expected at least one column, found 0 feature(s) (shape=({table.n_rows}, 0)) while a minimum of 1 is required."
+        )
     return table, weights
 
 

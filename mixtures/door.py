@@ -42,7 +42,9 @@ def _log_prob(parameters, x, out):
 @jit
 def _accumulate(parameters, x, responsibilities, statistics):
     for k in range(responsibilities.shape[0]):
-        call_python(float_to_bits(parameters[k, ADDRESS]), ACCUMULATE, np.int64(parameters[k, PLACE]), x, responsibilities[k : k + 1])
+        call_python(
+            float_to_bits(parameters[k, ADDRESS]), ACCUMULATE, np.int64(parameters[k, PLACE]), x, responsibilities[k : k + 1]
+        )
 
 
 @jit

@@ -100,6 +100,20 @@ def distance(z, i, centre):
 
 
 @jit
+def first_above(cumulative, value):
+    """Place of the first entry of an ascending array that is larger than `value`; the last place if none is."""
+    low = 0
+    high = cumulative.size - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cumulative[middle] > value:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@jit
 def seed_centres(z, weights, uniforms, centres):
     """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights; uniforms (k, candidates) in [0, 1)."""
     m = z.shape[0]
@@ -114,7 +128,7 @@ def seed_centres(z, weights, uniforms, centres):
             chance[i] = total
         lowest = np.inf
         for c in range(uniforms.shape[1] if k else 1):
-            pick = min(m - 1, np.searchsorted(chance, uniforms[k, c] * total, side="right"))
+            pick = first_above(chance, uniforms[k, c] * total)
             potential = 0.0
             for i in range(m):
                 trial[i] = min(closest[i], distance(z, i, z[pick]))

@@ -175,7 +175,9 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         validate_data(self, _two_dimensional(X) if flat else X, skip_check_array=True, reset=False)
         table = Table.read(X, one_column=flat)
         if not table.n_rows:
-            raise DataError(f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required.")
+            raise DataError(
+                f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
+            )
         table.check_finite()
         assembly = Assembly(self.components_, table)
         assembly.prepare()

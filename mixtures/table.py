@@ -103,7 +103,9 @@ class Table:
             return cls(columns, [str(name) for name in frame.columns], len(frame), named=True)
         array = np.asarray(X)
         if array.dtype.kind == "c":
-            raise DataError(f"Complex data not supported: expected real numbers or categories, found dtype {array.dtype}\n{array}\n")
+            raise DataError(
+                f"Complex data not supported: expected real numbers or categories, found dtype {array.dtype}\n{array}\n"
+            )
         if array.dtype.names is not None:
             columns = [_array_column(array[name]) for name in array.dtype.names]
             return cls(columns, array.dtype.names, array.shape[0], named=True)
@@ -275,7 +277,9 @@ def _series_column(series: Any) -> npt.NDArray[Any]:
             return np.asarray(array.astype(np.float64))
         return np.array([np.nan if _is_missing(value) else float(value) for value in series.to_list()])
     if dtype.is_temporal():
-        raise DataTypeError(f"column '{series.name}': dates and durations are not supported, found {dtype}; convert to numbers first")
+        raise DataTypeError(
+            f"column '{series.name}': dates and durations are not supported, found {dtype}; convert to numbers first"
+        )
     values = np.empty(len(series), dtype=object)
     values[:] = series.to_list()
     return _array_column(values)

@@ -49,12 +49,15 @@ def _log_prob(parameters, x, out):
     wide_vectors()
     size = _count(parameters)
     cells = x[0]
+    # Codes come from the table shim: whole, from 0 to C.
+    place = np.empty(cells.size, dtype=np.uint64)
+    for i in range(cells.size):
+        place[i] = np.uint64(np.int64(cells[i]))
     for k in range(out.shape[0]):
         row = out[k]
         table = parameters[k, PROBABILITIES + size :]
         for i in range(row.size):
-            # Codes come from the table shim: whole, from 0 to C.
-            row[i] += table[np.uint64(cells[i])]
+            row[i] += table[place[i]]
 
 
 @jit
@@ -141,7 +144,9 @@ class Categorical(Family):
         elif probabilities is not None:
             categories = tuple(range(len(probabilities)))
         if probabilities is not None and len(probabilities) != len(categories):
-            raise ParameterError(f"Categorical: expected one probability a category, found {len(probabilities)} for {len(categories)}")
+            raise ParameterError(
+                f"Categorical: expected one probability a category, found {len(probabilities)} for {len(categories)}"
+            )
         if probabilities is not None and pseudo_count:
             rest = 1.0 - float(np.sum(probabilities))  # of the extra cell
             self._checked("probabilities", [*probabilities, max(rest, 0.0)])
@@ -188,7 +193,9 @@ class Categorical(Family):
     def _start(self, column):
         size = len(column.categories)
         if not size:
-            raise DataError(f"Categorical on column '{column.name}': expected at least one observed value, found only missing cells")
+            raise DataError(
+                f"Categorical on column '{column.name}': expected at least one observed value, found only missing cells"
+            )
         rest = 1 if self.pseudo_count else 0
         return Categorical([1.0 / (size + rest)] * size, column.categories, pseudo_count=self.pseudo_count)
 

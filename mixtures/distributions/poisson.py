@@ -20,7 +20,7 @@ from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.special import HALF_LOG_2PI, log, poisson_deviance, stirling_error
 
 RATE = 0
-TABLE = 1  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE
+TABLE = 1  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE, then -inf for what is no count
 MAX_TABLE = 256
 
 
@@ -43,26 +43,30 @@ def _log_mass(x, rate, base):
 def _prepare(parameters):
     for k in range(parameters.shape[0]):
         rate = parameters[k, RATE]
-        for x in range(parameters.shape[1] - TABLE):
+        size = parameters.shape[1] - TABLE - 1
+        for x in range(size):
             parameters[k, TABLE + x] = _log_mass(float(x), rate, _base(float(x)))
+        parameters[k, TABLE + size] = -np.inf
 
 
 @jit
 def _log_prob(parameters, x, out):
     wide_vectors()
     cells = x[0]
-    size = parameters.shape[1] - TABLE
+    size = parameters.shape[1] - TABLE - 1
     beyond = 0
     for i in range(cells.size):
         beyond += 0 if cells[i] < size else 1
-    if beyond == 0 and size > 0:
+    if beyond == 0:
+        place = np.empty(cells.size, dtype=np.uint64)
+        for i in range(cells.size):
+            count = np.int64(cells[i])
+            place[i] = np.uint64(count if float(count) == cells[i] and count >= 0 else size)
         for k in range(out.shape[0]):
             row = out[k]
             table = parameters[k, TABLE:]
             for i in range(row.size):
-                value = cells[i]
-                place = np.int64(value) if value >= 0.0 else np.int64(0)
-                row[i] += table[np.uint64(place)] if float(place) == value else -np.inf
+                row[i] += table[place[i]]
     else:
         base = np.empty(cells.size)
         for i in range(cells.size):
@@ -138,7 +142,7 @@ class Poisson(Family):
     def _layout(self, column):
         # A table no longer than the data: a fit of a few rows should not pay for a long one.
         largest = column.upper if np.isfinite(column.upper) and column.upper >= 0 else -1.0
-        return TABLE + int(min(largest + 1, MAX_TABLE, column.n_rows)), 2
+        return TABLE + int(min(largest + 1, MAX_TABLE, column.n_rows)) + 1, 2
 
     def _pack(self, column):
         return (self.rate, *[0.0] * (self._layout(column)[0] - 1))

@@ -47,130 +47,94 @@ def workspace(plan):
     return x, mask, np.empty(k * b), np.empty(k * b), np.empty((3, b))
 
 
+# Loops run from 0 over the last axis of a matrix: an offset inside the loop would bring back Python's test for negative
+# indices, and with it the end of vectorisation.
+
+
 @jit
-def gather(plan, rows, first, b, x, mask):
-    """Copy rows first..first+b of every plate column into contiguous scratch; missing cells become the filler."""
+def read_contiguous(start, scale, x, j):
+    """x[j] = adjacent float64 from address `start`, times `scale`."""
     wide_vectors()
+    for i in range(x.shape[1]):
+        x[j, i] = load_float(start + i * 8) * scale
+
+
+@jit
+def read_strided(start, stride, scale, x, j):
+    """As :func:`read_contiguous`, `stride` bytes apart."""
+    for i in range(x.shape[1]):
+        x[j, i] = load_float(start + i * stride) * scale
+
+
+@jit
+def fill_missing(x, mask, j, filler):
+    """Note in mask[j] which cells of x[j] are there; put `filler` in the others."""
+    wide_vectors()
+    for i in range(x.shape[1]):
+        value = x[j, i]
+        present = value == value
+        mask[j, i] = 1.0 if present else 0.0
+        x[j, i] = value if present else filler
+
+
+@jit
+def gather(plan, rows, first, x, mask):
+    """Copy rows first..first+b of every plate column into scratch (columns, b); missing cells become the filler."""
     for p in range(plan.plates.shape[0]):
         column = plan.plates[p, COLUMN]
         for j in range(column, column + plan.plates[p, WIDTH]):
             source = plan.columns[j]
-            target = x[j * b : (j + 1) * b]
             if source == ROW_NUMBER:
-                for i in range(b):
-                    target[i] = float(first + i)
+                for i in range(x.shape[1]):
+                    x[j, i] = float(first + i)
                 continue
             stride = rows.strides[source]
             start = rows.addresses[source] + first * stride
             scale = 1.0 / plan.units[j]
             if stride == 8:
-                for i in range(b):
-                    target[i] = load_float(start + i * 8) * scale
+                read_contiguous(start, scale, x, j)
             else:
-                for i in range(b):
-                    target[i] = load_float(start + i * stride) * scale
+                read_strided(start, stride, scale, x, j)
             if plan.plates[p, MASKED]:
-                seen = mask[j * b : (j + 1) * b]
-                filler = plan.fillers[j] * scale
-                for i in range(b):
-                    value = target[i]
-                    present = value == value
-                    seen[i] = 1.0 if present else 0.0
-                    target[i] = value if present else filler
+                fill_missing(x, mask, j, plan.fillers[j] * scale)
 
 
 @jit
-def add_observed(joint, seen, log_prob):
-    """joint += log_prob where a cell was seen: an unseen cell says nothing."""
+def add_observed(joint, first, mask, column, log_prob):
+    """joint[first + k] += log_prob[k] where a cell was seen: an unseen cell says nothing."""
     wide_vectors()
-    for k in range(joint.shape[0]):
+    for k in range(log_prob.shape[0]):
         for i in range(joint.shape[1]):
-            joint[k, i] += log_prob[k, i] if seen[i] == 1.0 else 0.0
+            joint[first + k, i] += log_prob[k, i] if mask[column, i] == 1.0 else 0.0
 
 
 @jit
-def log_joint(plan, parameters, log_weights, b, x, mask, joint, spare):
+def rows_of(values, first, count):
+    """Rows first..first+count of a matrix, themselves a contiguous matrix."""
+    return values[first : first + count]
+
+
+@jit
+def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
     """joint[k] = log weight of component k + its log-density of each row."""
-    for k in range(plan.n_components):
-        joint[k * b : (k + 1) * b] = log_weights[k]
+    wide_vectors()
+    b = joint.shape[1]
+    for k in range(joint.shape[0]):
+        level = log_weights[k]
+        for i in range(b):
+            joint[k, i] = level
     for p in range(plan.plates.shape[0]):
         plate = plan.plates[p]
-        count = plate[COUNT]
+        first, count, column = plate[FIRST], plate[COUNT], plate[COLUMN]
         values = matrix(parameters, plate[PARAMETER], count, plate[PARAMETERS])
-        cells = matrix(x, plate[COLUMN] * b, plate[WIDTH], b)
-        out = matrix(joint, plate[FIRST] * b, count, b)
+        cells = rows_of(x, column, plate[WIDTH])
         if plate[MASKED]:
             part = matrix(spare, 0, count, b)
             part[:] = 0.0
             call_log_prob(plate[LOG_PROB], values, cells, part)
-            add_observed(out, mask[plate[COLUMN] * b : (plate[COLUMN] + 1) * b], part)
+            add_observed(joint, first, mask, column, part)
         else:
-            call_log_prob(plate[LOG_PROB], values, cells, out)
-
-
-@jit
-def normalise_two(joint, density):
-    """As :func:`normalise` for two components, whose larger share needs no exponential."""
-    wide_vectors()
-    for i in range(joint.shape[1]):
-        a = joint[0, i]
-        c = joint[1, i]
-        first = a >= c
-        top = a if first else c
-        gap = c - a if first else a - c
-        gap = gap if top > -np.inf else 0.0
-        e = exp_nonpositive(gap)
-        total = 1.0 + e
-        larger = 1.0 / total
-        smaller = e / total
-        density[i] = top + log_normal(total)
-        joint[0, i] = larger if first else smaller
-        joint[1, i] = smaller if first else larger
-
-
-@jit
-def normalise_many(joint, density, top, total):
-    """As :func:`normalise` for any number of components."""
-    wide_vectors()
-    count, b = joint.shape
-    for i in range(b):
-        top[i] = joint[0, i]
-    for k in range(1, count):
-        for i in range(b):
-            top[i] = joint[k, i] if joint[k, i] > top[i] else top[i]
-    for i in range(b):
-        # A row that no component can have made: keep -inf - -inf from becoming NaN.
-        density[i] = top[i]
-        top[i] = -1.7976931348623157e308 if top[i] == -np.inf else top[i]
-        total[i] = 0.0
-    for k in range(count):
-        for i in range(b):
-            e = exp_nonpositive(joint[k, i] - top[i])
-            joint[k, i] = e
-            total[i] += e
-    for i in range(b):
-        impossible = density[i] == -np.inf
-        s = 1.0 if impossible else total[i]
-        density[i] += log_normal(s)
-        total[i] = 1.0 / s
-    for k in range(count):
-        for i in range(b):
-            joint[k, i] *= total[i]
-
-
-@jit
-def normalise(joint, row):
-    """Log-joint (k, b) becomes responsibilities; returns the log-densities (b,) of the rows, NaN wherever joint has one."""
-    b = joint.shape[1]
-    density = row[0, :b]
-    if joint.shape[0] == 1:
-        density[:] = joint[0]
-        joint[0] = 1.0
-    elif joint.shape[0] == 2:
-        normalise_two(joint, density)
-    else:
-        normalise_many(joint, density, row[1, :b], row[2, :b])
-    return density
+            call_log_prob(plate[LOG_PROB], values, cells, rows_of(joint, first, count))
 
 
 @jit_sums
@@ -181,6 +145,92 @@ def total_of(values):
     for i in range(values.size):
         total += values[i]
     return total
+
+
+@jit
+def normalise_two(joint, top, total):
+    """As :func:`normalise` for two components, whose larger share needs no exponential."""
+    wide_vectors()
+    for i in range(joint.shape[1]):
+        a = joint[0, i]
+        c = joint[1, i]
+        first = a >= c
+        larger = a if first else c
+        gap = c - a if first else a - c
+        gap = gap if larger > -np.inf else 0.0
+        e = exp_nonpositive(gap)
+        inverse = 1.0 / (1.0 + e)
+        top[i] = larger
+        total[i] = 1.0 + e
+        joint[0, i] = inverse if first else e * inverse
+        joint[1, i] = e * inverse if first else inverse
+
+
+@jit
+def normalise_many(joint, top, total, inverse):
+    """As :func:`normalise` for any number of components."""
+    wide_vectors()
+    count, b = joint.shape
+    for i in range(b):
+        top[i] = joint[0, i]
+        total[i] = 0.0
+    for k in range(1, count):
+        for i in range(b):
+            top[i] = joint[k, i] if joint[k, i] > top[i] else top[i]
+    for k in range(count):
+        for i in range(b):
+            # For a row that no component can have made, -inf - -inf must not become NaN.
+            gap = joint[k, i] - top[i] if top[i] != -np.inf else 0.0
+            e = exp_nonpositive(gap)
+            joint[k, i] = e
+            total[i] += e
+    for i in range(b):
+        inverse[i] = 1.0 / total[i]
+    for k in range(count):
+        for i in range(b):
+            joint[k, i] *= inverse[i]
+
+
+@jit
+def normalise(joint, top, total, inverse):
+    """Log-joint (k, b) becomes responsibilities; top + log(total), both (b,), are the log-densities of the rows;
+    `inverse` (b,) is scratch.
+
+    NaN in a row's log-joint makes its total NaN. Where every entry is -inf, top is, and responsibilities are equal.
+    """
+    if joint.shape[0] == 1:
+        for i in range(joint.shape[1]):
+            top[i] = joint[0, i]
+            total[i] = 1.0
+            joint[0, i] = 1.0
+    elif joint.shape[0] == 2:
+        normalise_two(joint, top, total)
+    else:
+        normalise_many(joint, top, total, inverse)
+
+
+@jit
+def densities(top, total, out):
+    """out = top + log(total)."""
+    wide_vectors()
+    for i in range(out.size):
+        out[i] = top[i] + log_normal(total[i])
+
+
+@jit
+def sum_of_logs(total):
+    """Sum of log(total), eight factors of every lane multiplied before one logarithm: each is between 1 and k."""
+    wide_vectors()
+    lanes = total.size // 8
+    value = 0.0
+    for i in range(lanes):
+        product = (total[i] * total[lanes + i]) * (total[2 * lanes + i] * total[3 * lanes + i])
+        product *= (total[4 * lanes + i] * total[5 * lanes + i]) * (total[6 * lanes + i] * total[7 * lanes + i])
+        total[i] = log_normal(product)
+    value = total_of(total[:lanes])
+    for i in range(8 * lanes, total.size):
+        value += log_normal(total[i])
+    return value
 
 
 @jit_sums
@@ -203,57 +253,84 @@ def apply_weights(responsibilities, weights):
 
 
 @jit
-def observed_part(responsibilities, seen, out):
-    """Responsibilities where the cell was seen, zero elsewhere."""
+def observed_part(responsibilities, first, mask, column, out):
+    """out = responsibilities[first:] where the cell was seen, zero elsewhere."""
     wide_vectors()
     for k in range(out.shape[0]):
         for i in range(out.shape[1]):
-            out[k, i] = responsibilities[k, i] * seen[i]
+            out[k, i] = responsibilities[first + k, i] * mask[column, i]
+
+
+@jit_sums
+def row_totals(values, totals):
+    """Sum of every row of a matrix."""
+    wide_vectors()
+    for k in range(values.shape[0]):
+        total = 0.0
+        for i in range(values.shape[1]):
+            total += values[k, i]
+        totals[k] = total
 
 
 @jit
-def accumulate(plan, parameters, b, x, mask, joint, spare, statistics):
-    """Add a block's statistics, given its weighted responsibilities in `joint`.
+def accumulate(plan, parameters, x, mask, responsibilities, spare, statistics):
+    """Add a block's statistics, given its weighted responsibilities (k, b).
 
     The first statistic of every component of a plate is the engine's: the sum of responsibilities of the observed rows.
     """
-    k = plan.n_components
+    k, b = responsibilities.shape
+    totals = np.empty(k)
+    row_totals(responsibilities, totals)
     for c in range(k):
-        statistics[1 + c] += total_of(joint[c * b : (c + 1) * b])
+        statistics[1 + c] += totals[c]
     for p in range(plan.plates.shape[0]):
         plate = plan.plates[p]
-        count = plate[COUNT]
+        first, count, column = plate[FIRST], plate[COUNT], plate[COLUMN]
         values = matrix(parameters, plate[PARAMETER], count, plate[PARAMETERS])
-        cells = matrix(x, plate[COLUMN] * b, plate[WIDTH], b)
-        share = matrix(joint, plate[FIRST] * b, count, b)
+        cells = rows_of(x, column, plate[WIDTH])
+        sums = matrix(statistics, 1 + k + plate[STATISTIC], count, plate[STATISTICS])
         if plate[MASKED]:
             part = matrix(spare, 0, count, b)
-            observed_part(share, mask[plate[COLUMN] * b : (plate[COLUMN] + 1) * b], part)
-            share = part
-        sums = matrix(statistics, 1 + k + plate[STATISTIC], count, plate[STATISTICS])
-        for c in range(count):
-            sums[c, 0] += total_of(share[c])
-        call_accumulate(plate[ACCUMULATE], values, cells, share, sums)
+            observed_part(responsibilities, first, mask, column, part)
+            observed = np.empty(count)
+            row_totals(part, observed)
+            for c in range(count):
+                sums[c, 0] += observed[c]
+            call_accumulate(plate[ACCUMULATE], values, cells, part, sums)
+        else:
+            for c in range(count):
+                sums[c, 0] += totals[first + c]
+            call_accumulate(plate[ACCUMULATE], values, cells, rows_of(responsibilities, first, count), sums)
+
+
+@jit
+def cut(plan, b, scratch):
+    """Scratch cut to a block of b rows: (x, mask, joint)."""
+    x, mask, joint, _, _ = scratch
+    columns = plan.columns.size
+    return matrix(x, 0, columns, b), matrix(mask, 0, columns, b), matrix(joint, 0, plan.n_components, b)
 
 
 @jit
 def sweep(plan, rows, parameters, log_weights, start, stop, statistics):
     """E-step over rows start..stop: adds their log-likelihood and statistics to `statistics`."""
-    x, mask, joint, spare, row = workspace(plan)
-    k = plan.n_components
+    scratch = workspace(plan)
+    spare = scratch[3]
     for first in range(start, stop, plan.block_rows):
         b = min(plan.block_rows, stop - first)
-        gather(plan, rows, first, b, x, mask)
-        log_joint(plan, parameters, log_weights, b, x, mask, joint, spare)
-        responsibilities = matrix(joint, 0, k, b)
-        density = normalise(responsibilities, row)
+        x, mask, joint = cut(plan, b, scratch)
+        gather(plan, rows, first, x, mask)
+        log_joint(plan, parameters, log_weights, x, mask, joint, spare)
+        top, total, inverse = scratch[4][0, :b], scratch[4][1, :b], scratch[4][2, :b]
+        normalise(joint, top, total, inverse)
         if rows.weights.size:
             weights = rows.weights[first : first + b]
-            statistics[0] += weighted_total(density, weights)
-            apply_weights(responsibilities, weights)
+            densities(top, total, top)
+            statistics[0] += weighted_total(top, weights)
+            apply_weights(joint, weights)
         else:
-            statistics[0] += total_of(density)
-        accumulate(plan, parameters, b, x, mask, joint, spare, statistics)
+            statistics[0] += total_of(top) + sum_of_logs(total)
+        accumulate(plan, parameters, x, mask, joint, spare, statistics)
 
 
 @jit
@@ -263,19 +340,20 @@ def sweep_labels(plan, rows, parameters, labels, softness, statistics):
     A component gets 1 - softness of the rows labelled with it and softness / k of every row, but nothing of a row that lies
     outside its support.
     """
-    x, mask, joint, spare, _ = workspace(plan)
+    scratch = workspace(plan)
     k = plan.n_components
     level = np.zeros(k)
     for first in range(0, rows.n_rows, plan.block_rows):
         b = min(plan.block_rows, rows.n_rows - first)
-        gather(plan, rows, first, b, x, mask)
-        log_joint(plan, parameters, level, b, x, mask, joint, spare)
+        x, mask, joint = cut(plan, b, scratch)
+        gather(plan, rows, first, x, mask)
+        log_joint(plan, parameters, level, x, mask, joint, scratch[3])
         for c in range(k):
             for i in range(b):
                 share = softness / k + (1.0 - softness if labels[first + i] == c else 0.0)
                 weight = rows.weights[first + i] if rows.weights.size else 1.0
-                joint[c * b + i] = share * weight if joint[c * b + i] > -np.inf else 0.0
-        accumulate(plan, parameters, b, x, mask, joint, spare, statistics)
+                joint[c, i] = share * weight if joint[c, i] > -np.inf else 0.0
+        accumulate(plan, parameters, x, mask, joint, scratch[3], statistics)
 
 
 @jit
@@ -297,7 +375,7 @@ def evaluate_chunks(plan, rows, parameters, log_weights, counter, want_log, dens
     density (n,): log-density of each row; posterior (n, k): responsibilities, or log-joint when `want_log`;
     labels (n,): the most probable component, the first one on a tie.
     """
-    x, mask, joint, spare, row = workspace(plan)
+    scratch = workspace(plan)
     k = plan.n_components
     while True:
         start = next_of(counter) * CHUNK_ROWS
@@ -305,25 +383,26 @@ def evaluate_chunks(plan, rows, parameters, log_weights, counter, want_log, dens
             return
         for first in range(start, min(start + CHUNK_ROWS, rows.n_rows), plan.block_rows):
             b = min(plan.block_rows, min(start + CHUNK_ROWS, rows.n_rows) - first)
-            gather(plan, rows, first, b, x, mask)
-            log_joint(plan, parameters, log_weights, b, x, mask, joint, spare)
-            block = matrix(joint, 0, k, b)
+            x, mask, joint = cut(plan, b, scratch)
+            gather(plan, rows, first, x, mask)
+            log_joint(plan, parameters, log_weights, x, mask, joint, scratch[3])
             if labels.size:
                 for i in range(b):
                     best = 0
                     for c in range(1, k):
-                        if block[c, i] > block[best, i]:
+                        if joint[c, i] > joint[best, i]:
                             best = c
                     labels[first + i] = best
             if want_log and posterior.size:
                 for i in range(b):
                     for c in range(k):
-                        posterior[first + i, c] = block[c, i]
+                        posterior[first + i, c] = joint[c, i]
             if density.size or (posterior.size and not want_log):
-                values = normalise(block, row)
+                top, total, inverse = scratch[4][0, :b], scratch[4][1, :b], scratch[4][2, :b]
+                normalise(joint, top, total, inverse)
                 if density.size:
-                    density[first : first + b] = values
+                    densities(top, total, density[first : first + b])
                 if posterior.size and not want_log:
                     for i in range(b):
                         for c in range(k):
-                            posterior[first + i, c] = block[c, i]
+                            posterior[first + i, c] = joint[c, i]
