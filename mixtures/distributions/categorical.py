@@ -137,6 +137,11 @@ class Categorical(Family):
     ) -> None:
         if not bool(nonnegative.contains(pseudo_count)):
             raise ParameterError(f"Categorical: pseudo_count must be {nonnegative.words}, found {pseudo_count!r}")
+        if probabilities is not None:
+            try:
+                probabilities = tuple(map(float, probabilities))
+            except (TypeError, ValueError):
+                raise ParameterError(f"Categorical: probabilities must be {simplex.words}, found {probabilities!r}") from None
         if categories is not None:
             categories = tuple(categories)
             if len(set(categories)) != len(categories) or not categories:
@@ -148,9 +153,9 @@ class Categorical(Family):
                 f"Categorical: expected one probability a category, found {len(probabilities)} for {len(categories)}"
             )
         if probabilities is not None and pseudo_count:
-            rest = 1.0 - float(np.sum(probabilities))  # of the extra cell
-            self._checked("probabilities", [*probabilities, max(rest, 0.0)])
-            object.__setattr__(self, "probabilities", tuple(map(float, probabilities)))
+            if not simplex.contains([*probabilities, max(1.0 - sum(probabilities), 0.0)]):
+                raise ParameterError(f"Categorical: probabilities must be >= 0 and sum to at most 1, found {probabilities!r}")
+            object.__setattr__(self, "probabilities", probabilities)
             super().__init__(categories=categories, pseudo_count=float(pseudo_count))
         else:
             super().__init__(probabilities=probabilities, categories=categories, pseudo_count=float(pseudo_count))

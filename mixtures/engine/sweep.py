@@ -347,7 +347,10 @@ def sweep_labels(plan, rows, parameters, labels, softness, statistics):
         b = min(plan.block_rows, rows.n_rows - first)
         x, mask, joint = cut(plan, b, scratch)
         gather(plan, rows, first, x, mask)
-        log_joint(plan, parameters, level, x, mask, joint, scratch[3])
+        if k > 1:
+            log_joint(plan, parameters, level, x, mask, joint, scratch[3])
+        else:
+            joint[:] = 0.0  # no other could take a row: a fit must leave parameters that exclude it, such as rate 0
         for c in range(k):
             for i in range(b):
                 share = softness / k + (1.0 - softness if labels[first + i] == c else 0.0)
