@@ -337,8 +337,8 @@ def _check_categories(column: int, distributions: Sequence[Any], table: Table) -
     if len(unseen):
         value = table.value(column, int(unseen[0]))
         raise DataError(
-            f"Categorical on {table.where(column)}: values must be among {sorted(map(repr, known))}, row {unseen[0]} has {value!r}; "
-            "set a pseudo_count to allow others"
+            f"Categorical on {table.where(column)}: values must be among {sorted(map(repr, known))}, "
+            f"row {unseen[0]} has {value!r}; set a pseudo_count to allow others"
         )
 
 
@@ -363,10 +363,8 @@ def read_weights(sample_weight: Any, n_rows: int) -> Floats | None:
     return weights
 
 
-def weighted_table(X: Any, sample_weight: Any) -> tuple[Table, Floats | None]:
+def without_zeros(table: Table, weights: Floats | None) -> tuple[Table, Floats | None]:
     """Table and weights, rows of weight zero left out: whatever they hold, they are not looked at."""
-    table = Table.read(X)
-    weights = read_weights(sample_weight, table.n_rows)
     if weights is not None and not np.all(weights > 0):
         rows = np.flatnonzero(weights > 0)
         table, weights = table.take(rows), weights[rows]
@@ -394,7 +392,8 @@ def log_prob(distribution: Any, X: Any) -> Floats:
 
 def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
     """Weighted maximum likelihood of one distribution: M-steps with every row wholly its own, until they change nothing."""
-    table, weights = weighted_table(X, sample_weight)
+    table = Table.read(X)
+    table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
     check_support([distribution], table)
     start = complete(distribution, table)
     assembly = Assembly([start], table, weights)

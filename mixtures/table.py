@@ -149,7 +149,8 @@ class Table:
                 numbers[row] = np.nan if _is_missing(value) else float(value)
             except (TypeError, ValueError) as error:
                 raise DataTypeError(
-                    f"{self.where(column)}: expected numbers, row {row} has {value!r} ({error}); columns of categories need Categorical"
+                    f"{self.where(column)}: expected numbers, row {row} has {value!r} ({error}); "
+                    "columns of categories need Categorical"
                 ) from None
         self._columns[column] = numbers
         return numbers
@@ -212,8 +213,8 @@ class Table:
                 continue
             row = int(np.flatnonzero(np.isinf(self.numbers(int(j))))[0])
             raise DataError(
-                f"{self.where(int(j))}: expected finite values, row {row} has {self.numbers(int(j))[row]} (an infinity, inf, is no number "
-                "to fit to; a missing cell is NaN)"
+                f"{self.where(int(j))}: expected finite values, row {row} has {self.numbers(int(j))[row]} "
+                "(infinity is no value to fit to; a missing cell is NaN)"
             )
 
 

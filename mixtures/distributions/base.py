@@ -81,7 +81,8 @@ class Declared(Distribution):
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead of setting {name!r}")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead of deleting {name!r}")
 
     def _values(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -90,7 +91,7 @@ class Declared(Distribution):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._values().items() if v is not None)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash((type(self), tuple(self._values().items())))
