@@ -110,7 +110,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         given = not copies and all(getattr(component, "is_complete", True) for component in components)
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
         result = fit_mixture(components, given, table, used, mixing, settings)
-        validate_data(self, _two_dimensional(X), skip_check_array=True, reset=True)
+        self._remember_columns(X, whole)
         self.components_ = result.components
         self.weights_ = result.weights
         self.converged_ = result.converged
@@ -121,6 +121,15 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
             self.labels_ = np.full(whole.n_rows, -1, dtype=np.int64)
             self.labels_[np.flatnonzero(weights)] = result.labels
         return self
+
+    def _remember_columns(self, X: Any, table: Table) -> None:
+        if table.named:
+            validate_data(self, _two_dimensional(X), skip_check_array=True, reset=True)
+            return
+        # What validate_data does for a table without names, at a hundredth of its time.
+        self.n_features_in_ = table.n_columns
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Ints:
         """Fit and return ``labels_``."""
@@ -299,7 +308,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         table = Table.read(X)
         table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
         settings = Settings(0.0, 1, 1, None, 1)
-        run = run_em(self.components_, self.weights_, table, weights, settings, 1)
+        run = run_em(Assembly(self.components_, table, weights), self.weights_, table, settings, 1)
         new = type(self)(**self.get_params(deep=False))
         new.components_, new.weights_ = run.assembly.unpack(), run.weights
         new.n_features_in_ = self.n_features_in_

@@ -20,7 +20,7 @@ from mixtures.exceptions import DataError, DataTypeError
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """What is known of one column before a family is laid over it.
 
@@ -35,12 +35,12 @@ class Column:
     upper: float = np.nan
     categories: tuple[Hashable, ...] | None = None
 
-    @property
+    @cached_property
     def magnitude(self) -> float:
         """Largest absolute value; 0 when nothing is observed."""
         return 0.0 if self.n_rows == self.n_missing else float(max(abs(self.lower), abs(self.upper)))
 
-    @property
+    @cached_property
     def unit(self) -> float:
         """1 unless squares of the column would overflow or underflow; then the power of two near its magnitude."""
         magnitude = self.magnitude
@@ -49,7 +49,7 @@ class Column:
         # Kept inside the range whose reciprocal is a normal number.
         return float(2.0 ** np.clip(np.frexp(magnitude)[1], -1000, 1000))
 
-    @property
+    @cached_property
     def floor(self) -> float:
         """Smallest standard deviation or mean that is told from zero: 16 rounding errors of the largest value."""
         return 16 * np.finfo(float).eps * (self.magnitude or 1.0)
