@@ -306,7 +306,7 @@ def check_support(components: Sequence[Any], table: Table) -> None:
     """Refuse a table with a value that no component's family allows, naming column, row and value."""
     table.check_finite()
     families: dict[int, list[Any]] = {}
-    for component in components:
+    for component in {id(component): component for component in components}.values():
         for columns, distribution in factors_of(component, table):
             for j in columns:
                 families.setdefault(j, []).append(distribution)

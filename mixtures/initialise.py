@@ -76,8 +76,9 @@ class Starter:
         self._seed = seed_of(random_state)
         self._given = [_is_complete(component) for component in components]
         kinds: dict[Any, list[int]] = {}
+        kind_of = {id(component): _kind(component) for component in components}
         for place, component in enumerate(components):
-            kinds.setdefault(("given", place) if self._given[place] else _kind(component), []).append(place)
+            kinds.setdefault(("given", place) if self._given[place] else kind_of[id(component)], []).append(place)
         self._kinds = kinds
         self._is_uniform = len(kinds) == 1 and not any(self._given)
         completed: dict[int, Any] = {}

@@ -161,7 +161,7 @@ def cluster_rows(addresses, strides, widths, rows, weights, k, seed, max_iter, l
             if labels[i] != nearest:
                 labels[i] = nearest
                 changed += 1
-        if changed == 0:
+        if 100 * changed <= m:  # EM does the rest better
             break
         sums[:] = 0.0
         mass[:] = 0.0
