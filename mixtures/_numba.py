@@ -16,7 +16,6 @@ import ctypes
 import functools
 import hashlib
 import logging
-import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -125,7 +124,7 @@ def float_to_bits(x: float) -> int:
     return int(struct.unpack("<q", struct.pack("<d", x))[0])
 
 
-def bits_to_float(bits: int) -> float:
+def bits_to_float(bits: Any) -> float:
     """The float64 that has these 64 bits."""
     return float(struct.unpack("<d", struct.pack("<q", int(bits)))[0])
 
@@ -166,6 +165,7 @@ KERNEL_ARGUMENTS = {
 _uncompiled: dict[int, Callable[..., Any]] = {}
 
 
+@functools.cache
 def address_of(kernel: Any, role: str) -> int:
     """Machine address of `kernel` compiled for `role` (a key of ``KERNEL_ARGUMENTS``); compiles it when needed."""
     if _DISABLED:
@@ -226,7 +226,7 @@ _declare(call_maximize, types.int64, *KERNEL_ARGUMENTS["maximize"], lower=_lower
 PYTHON_CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)
 
 
-def call_python(address: int, role: int, component: int, x: Any, other: Any) -> None:
+def call_python(address: int, role: int, component: Any, x: Any, other: Any) -> None:
     """Call the C function at `address` on the matrices `x` and `other`, whose shape it knows from `x`."""
     PYTHON_CALL(address)(role, component, x.shape[0], x.shape[1], x.ctypes.data, other.ctypes.data)
 

@@ -14,7 +14,7 @@ from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import SIZE as DOOR_SIZE
 from mixtures.door import Door
 from mixtures.engine import loop
-from mixtures.engine.plan import CHUNK_ROWS, FAILED, PLATE_FIELDS, ROW_NUMBER, Floats, Plan, Rows
+from mixtures.engine.plan import CHUNK_ROWS, FAILED, PLATE_FIELDS, ROW_NUMBER, Floats, Ints, Plan, Rows
 from mixtures.exceptions import DataError, FitError, ParameterError
 from mixtures.table import Column, Table, addresses_of
 
@@ -49,7 +49,8 @@ class Assembly:
         self.table = table
         self.door = Door()
         self._components = list(components)
-        self._factors = [factors_of(component, table) for component in components]
+        known = {id(component): factors_of(component, table) for component in components}
+        self._factors = [known[id(component)] for component in components]
         self._columns = _columns(self._factors, table)
         self._sources: list[Floats] = []
         self._source_of: dict[int, int] = {}
@@ -121,6 +122,7 @@ class Assembly:
             plate.start = size
             size += len(plate.members) * self._width(plate)
         parameters = np.zeros(size)
+        packed: dict[tuple[int, int], Sequence[float]] = {}
         for plate in self._plates:
             rows = self._parameters(plate, parameters)
             for row, members in zip(rows, plate.members, strict=True):
@@ -129,7 +131,10 @@ class Assembly:
                     row[:] = self.door.add(members[0], data)
                     continue
                 for c, (distribution, place) in enumerate(zip(members, plate.places, strict=True)):
-                    row[c * plate.n_parameters : (c + 1) * plate.n_parameters] = distribution._pack(place)
+                    key = id(distribution), id(place)
+                    if key not in packed:
+                        packed[key] = distribution._pack(place)
+                    row[c * plate.n_parameters : (c + 1) * plate.n_parameters] = packed[key]
         return parameters
 
     def _width(self, plate: _Plate) -> int:
@@ -195,6 +200,14 @@ class Assembly:
                     rebuilt[plate.first + m][plate.factors[m][c]] = distribution._unpack(part, place)
         return [rejoin(component, factors, self.table) for component, factors in zip(self._components, rebuilt, strict=True)]
 
+    def category_counts(self) -> Ints:
+        """For every source of the rows, the number of its categories; 0 for numbers."""
+        counts = np.zeros(len(self._sources), dtype=np.int64)
+        for column, source in self._source_of.items():
+            categories = self._columns[column].categories
+            counts[source] = 0 if categories is None else len(categories)
+        return counts
+
     def prepare(self) -> None:
         """Derive what kernels need from the packed parameters."""
         loop.prepare(self.plan, self.parameters)
@@ -246,7 +259,7 @@ def _columns(factors: Sequence[Sequence[tuple[tuple[int, ...], Any]]], table: Ta
             )
     categories: dict[int, dict[Any, None]] = {}
     numeric: set[int] = set()
-    for component in factors:
+    for component in {id(component): component for component in factors}.values():
         for positions, distribution in component:
             if getattr(distribution, "encoding", "numbers") == "categories":
                 categories.setdefault(positions[0], {}).update(dict.fromkeys(distribution.categories))
@@ -293,7 +306,7 @@ def check_support(components: Sequence[Any], table: Table) -> None:
     """Refuse a table with a value that no component's family allows, naming column, row and value."""
     table.check_finite()
     families: dict[int, list[Any]] = {}
-    for component in components:
+    for component in {id(component): component for component in components}.values():
         for columns, distribution in factors_of(component, table):
             for j in columns:
                 families.setdefault(j, []).append(distribution)
@@ -337,8 +350,8 @@ def _check_categories(column: int, distributions: Sequence[Any], table: Table) -
     if len(unseen):
         value = table.value(column, int(unseen[0]))
         raise DataError(
-            f"Categorical on {table.where(column)}: values must be among {sorted(map(repr, known))}, row {unseen[0]} has {value!r}; "
-            "set a pseudo_count to allow others"
+            f"Categorical on {table.where(column)}: values must be among {sorted(map(repr, known))}, "
+            f"row {unseen[0]} has {value!r}; set a pseudo_count to allow others"
         )
 
 
@@ -363,10 +376,8 @@ def read_weights(sample_weight: Any, n_rows: int) -> Floats | None:
     return weights
 
 
-def weighted_table(X: Any, sample_weight: Any) -> tuple[Table, Floats | None]:
+def without_zeros(table: Table, weights: Floats | None) -> tuple[Table, Floats | None]:
     """Table and weights, rows of weight zero left out: whatever they hold, they are not looked at."""
-    table = Table.read(X)
-    weights = read_weights(sample_weight, table.n_rows)
     if weights is not None and not np.all(weights > 0):
         rows = np.flatnonzero(weights > 0)
         table, weights = table.take(rows), weights[rows]
@@ -394,7 +405,8 @@ def log_prob(distribution: Any, X: Any) -> Floats:
 
 def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
     """Weighted maximum likelihood of one distribution: M-steps with every row wholly its own, until they change nothing."""
-    table, weights = weighted_table(X, sample_weight)
+    table = Table.read(X)
+    table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
     check_support([distribution], table)
     start = complete(distribution, table)
     assembly = Assembly([start], table, weights)

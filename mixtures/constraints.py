@@ -5,6 +5,7 @@ Validation, error texts, support checks and generated test cases all follow from
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ class Interval:
 
     def contains(self, value: Any) -> Any:
         """Whether each finite value lies inside, elementwise."""
+        if isinstance(value, float):  # most are checked one at a time, in every fit
+            above = value >= self.low if self.closed_low else value > self.low
+            below = value <= self.high if self.closed_high else value < self.high
+            return above and below and math.isfinite(value)
         value = np.asarray(value, dtype=float)
         above = value >= self.low if self.closed_low else value > self.low
         below = value <= self.high if self.closed_high else value < self.high

@@ -80,7 +80,7 @@ class Door:
         """Take in a component over `data` (n, d) and return its packed parameters."""
         self.components.append(component)
         self._data.append(data)
-        self._observed.append(~np.isnan(data).any(axis=1))
+        self._observed.append(np.logical_not(np.isnan(data).any(axis=1)))
         self._weights.append(None)
         return bits_to_float(self._address), float(len(self.components) - 1), 0.0
 

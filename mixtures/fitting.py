@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from mixtures.assembly import Assembly, complete
 from mixtures.engine.loop import em
@@ -75,29 +74,26 @@ def fit_mixture(
     """Fit k `components` to the rows of `table`. `given`: EM starts at their parameters. `mixing` (k,): its first weights."""
     k = len(components)
     if given or k == 1:
-        starts = [([complete(component, table) for component in components], np.full(k, 1.0 / k))]
+        assembly = Assembly([complete(component, table) for component in components], table, weights)
+        runs = [run_em(assembly, np.full(k, 1.0 / k) if mixing is None else mixing, table, settings, settings.n_threads)]
     else:
-        random = check_random_state(settings.random_state)
-        starter = Starter(components, table, weights)
-        starts = [starter.start(random) for _ in range(settings.n_init)]
+        starter = Starter(components, table, weights, settings.random_state)
 
-    def run(start: tuple[list[Any], Floats], n_threads: int) -> Run:
-        return run_em(start[0], start[1] if mixing is None else mixing, table, weights, settings, n_threads)
+        def run(number: int, n_threads: int = settings.n_threads) -> Run:
+            assembly, found = starter.start(number)
+            return run_em(assembly, found if mixing is None else mixing, table, settings, n_threads)
 
-    if len(starts) > 1 and settings.n_threads > 1 and table.n_rows <= CHUNK_ROWS:
-        with ThreadPoolExecutor(min(settings.n_threads, len(starts))) as pool:
-            runs = list(pool.map(run, starts, [1] * len(starts)))
-    else:
-        runs = [run(start, settings.n_threads) for start in starts]
+        if settings.n_init > 1 and settings.n_threads > 1 and table.n_rows <= CHUNK_ROWS:
+            with ThreadPoolExecutor(min(settings.n_threads, settings.n_init)) as pool:
+                runs = list(pool.map(run, range(settings.n_init), [1] * settings.n_init))
+        else:
+            runs = [run(number) for number in range(settings.n_init)]
     # A run that ended on a floor has a likelihood without bound: it counts only where every run did.
     return _finish(max(runs, key=lambda run: (not run.floored, run.history[-1])), table, settings)
 
 
-def run_em(
-    components: Sequence[Any], mixing: Floats, table: Table, weights: Floats | None, settings: Settings, n_threads: int
-) -> Run:
-    """One EM run from complete components."""
-    assembly = Assembly(components, table, weights)
+def run_em(assembly: Assembly, mixing: Floats, table: Table, settings: Settings, n_threads: int) -> Run:
+    """One EM run from packed components."""
     assembly.prepare()
     log_weights = safe_log(mixing)
     status, n_iter, history, flags = em(
@@ -129,7 +125,7 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
     density, labels = np.empty(table.n_rows), np.empty(table.n_rows, dtype=np.int64)
     run.assembly.evaluate(run.log_weights, settings.n_threads, density=density, labels=labels)
     row_weights = run.assembly.rows.weights
-    final = float(np.average(density, weights=row_weights if row_weights.size else None))
+    final = float(row_weights @ density / row_weights.sum() if row_weights.size else density.sum() / len(density))
     history = run.history[:-1] if run.status == CONVERGED else run.history
     history.append(final)
     settled = len(history) > 1 and abs(history[-1] - history[-2]) < settings.tol

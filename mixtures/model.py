@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mixtures.assembly import Assembly, check_support, read_weights, weighted_table
+from mixtures.assembly import Assembly, check_support, read_weights, without_zeros
 from mixtures.constraints import simplex
 from mixtures.engine.loop import available_threads
 from mixtures.engine.plan import Floats, Ints
@@ -101,7 +101,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         components, settings = self._checked()
         whole = Table.read(X)
         weights = read_weights(sample_weight, whole.n_rows)
-        table, used = weighted_table(whole, weights)
+        table, used = without_zeros(whole, weights)
         k = len(components)
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
@@ -110,17 +110,26 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         given = not copies and all(getattr(component, "is_complete", True) for component in components)
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
         result = fit_mixture(components, given, table, used, mixing, settings)
-        validate_data(self, _two_dimensional(X), skip_check_array=True, reset=True)
+        self._remember_columns(X, whole)
         self.components_ = result.components
         self.weights_ = result.weights
         self.converged_ = result.converged
         self.n_iter_ = result.n_iter
         self.history_ = result.history
         self.labels_ = result.labels
-        if table is not whole:
+        if table is not whole and weights is not None:
             self.labels_ = np.full(whole.n_rows, -1, dtype=np.int64)
             self.labels_[np.flatnonzero(weights)] = result.labels
         return self
+
+    def _remember_columns(self, X: Any, table: Table) -> None:
+        if table.named:
+            validate_data(self, _two_dimensional(X), skip_check_array=True, reset=True)
+            return
+        # What validate_data does for a table without names, at a hundredth of its time.
+        self.n_features_in_ = table.n_columns
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Ints:
         """Fit and return ``labels_``."""
@@ -168,8 +177,8 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
 
     # --- questions to a fitted model ---
 
-    def _evaluate(self, X: Any, **wanted: tuple[tuple[int, ...], Any]) -> dict[str, Any]:
-        """Outputs of one pass over X; `wanted` names them, with dtype and whether a column a component."""
+    def _evaluate(self, X: Any, *wanted: str) -> dict[str, Any]:
+        """Outputs of one pass over X: "density" and "labels" (n,), "posterior" or "log_joint" (n, k)."""
         check_is_fitted(self, "components_")
         flat = np.ndim(X) == 1 and not hasattr(X, "columns") and self.n_features_in_ == 1
         validate_data(self, _two_dimensional(X) if flat else X, skip_check_array=True, reset=False)
@@ -181,8 +190,11 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         table.check_finite()
         assembly = Assembly(self.components_, table)
         assembly.prepare()
-        k = len(self.components_)
-        outputs = {name: np.empty((table.n_rows, k) if matrix else table.n_rows, dtype) for name, (dtype, matrix) in wanted.items()}
+        shapes: dict[str, Any] = {"density": table.n_rows, "labels": table.n_rows}
+        outputs = {
+            name: np.empty(shapes.get(name, (table.n_rows, len(self.components_))), np.int64 if name == "labels" else np.float64)
+            for name in wanted
+        }
         assembly.evaluate(safe_log(self.weights_), self._n_threads(), **outputs)
         return outputs
 
@@ -196,11 +208,11 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
 
     def score_samples(self, X: Any) -> Floats:
         """Log-density of every row, shape (n,); -inf where no component can have made the row; missing cells add nothing."""
-        return in_callers_frame(self, X, self._evaluate(X, density=(float, False))["density"], "log_prob")
+        return in_callers_frame(self, X, self._evaluate(X, "density")["density"], "log_prob")
 
     def log_prob(self, X: Any) -> Floats:
         """The same as :meth:`score_samples`, as an array: a mixture is a distribution."""
-        return self._evaluate(X, density=(float, False))["density"]
+        return self._evaluate(X, "density")["density"]
 
     def predict(self, X: Any) -> Ints:
         """Most probable component of every row, shape (n,), the first on a tie.
@@ -209,7 +221,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         ------
         DataError : a row has density zero under every component.
         """
-        out = self._evaluate(X, density=(float, False), labels=(np.int64, False))
+        out = self._evaluate(X, "density", "labels")
         self._possible(out["density"])
         return in_callers_frame(self, X, out["labels"], "component")
 
@@ -220,13 +232,13 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         ------
         DataError : a row has density zero under every component.
         """
-        out = self._evaluate(X, density=(float, False), posterior=(float, True))
+        out = self._evaluate(X, "density", "posterior")
         self._possible(out["density"])
         return in_callers_frame(self, X, out["posterior"], "component")
 
     def predict_log_proba(self, X: Any) -> Any:
         """Logarithm of :meth:`predict_proba`, right where that would underflow."""
-        out = self._evaluate(X, log_joint=(float, True))["log_joint"]
+        out = self._evaluate(X, "log_joint")["log_joint"]
         density = np.logaddexp.reduce(out, axis=1)
         self._possible(density)
         return in_callers_frame(self, X, out - density[:, None], "component")
@@ -273,10 +285,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         return -2 * total + self.n_parameters * float(np.log(n)) + 2 * entropy
 
     def _likelihood(self, X: Any, sample_weight: Any, entropy: bool = False) -> tuple[float, float, float]:
-        wanted: dict[str, Any] = {"density": (float, False)}
-        if entropy:
-            wanted["posterior"] = (float, True)
-        out = self._evaluate(X, **wanted)
+        out = self._evaluate(X, "density", *(["posterior"] if entropy else []))
         density = out["density"]
         weights = read_weights(sample_weight, len(density))
         weights = np.ones(len(density)) if weights is None else weights
@@ -296,9 +305,10 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
 
     def _em_step(self, X: Any, sample_weight: Any) -> GeneralMixtureModel:
         """One EM iteration from here: an M-step that never lowers the weighted likelihood of an enclosing mixture."""
-        table, weights = weighted_table(X, sample_weight)
+        table = Table.read(X)
+        table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
         settings = Settings(0.0, 1, 1, None, 1)
-        run = run_em(self.components_, self.weights_, table, weights, settings, 1)
+        run = run_em(Assembly(self.components_, table, weights), self.weights_, table, settings, 1)
         new = type(self)(**self.get_params(deep=False))
         new.components_, new.weights_ = run.assembly.unpack(), run.weights
         new.n_features_in_ = self.n_features_in_

@@ -20,7 +20,7 @@ from mixtures.exceptions import DataError, DataTypeError
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """What is known of one column before a family is laid over it.
 
@@ -35,12 +35,12 @@ class Column:
     upper: float = np.nan
     categories: tuple[Hashable, ...] | None = None
 
-    @property
+    @cached_property
     def magnitude(self) -> float:
         """Largest absolute value; 0 when nothing is observed."""
         return 0.0 if self.n_rows == self.n_missing else float(max(abs(self.lower), abs(self.upper)))
 
-    @property
+    @cached_property
     def unit(self) -> float:
         """1 unless squares of the column would overflow or underflow; then the power of two near its magnitude."""
         magnitude = self.magnitude
@@ -49,7 +49,7 @@ class Column:
         # Kept inside the range whose reciprocal is a normal number.
         return float(2.0 ** np.clip(np.frexp(magnitude)[1], -1000, 1000))
 
-    @property
+    @cached_property
     def floor(self) -> float:
         """Smallest standard deviation or mean that is told from zero: 16 rounding errors of the largest value."""
         return 16 * np.finfo(float).eps * (self.magnitude or 1.0)
@@ -149,7 +149,8 @@ class Table:
                 numbers[row] = np.nan if _is_missing(value) else float(value)
             except (TypeError, ValueError) as error:
                 raise DataTypeError(
-                    f"{self.where(column)}: expected numbers, row {row} has {value!r} ({error}); columns of categories need Categorical"
+                    f"{self.where(column)}: expected numbers, row {row} has {value!r} ({error}); "
+                    "columns of categories need Categorical"
                 ) from None
         self._columns[column] = numbers
         return numbers
@@ -212,8 +213,8 @@ class Table:
                 continue
             row = int(np.flatnonzero(np.isinf(self.numbers(int(j))))[0])
             raise DataError(
-                f"{self.where(int(j))}: expected finite values, row {row} has {self.numbers(int(j))[row]} (an infinity, inf, is no number "
-                "to fit to; a missing cell is NaN)"
+                f"{self.where(int(j))}: expected finite values, row {row} has {self.numbers(int(j))[row]} "
+                "(infinity is no value to fit to; a missing cell is NaN)"
             )
 
 

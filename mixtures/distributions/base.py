@@ -91,7 +91,7 @@ class Declared(Distribution):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._values().items() if v is not None)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash((type(self), tuple(self._values().items())))

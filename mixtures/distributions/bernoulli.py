@@ -95,7 +95,7 @@ class Bernoulli(Family):
     def __init__(self, probability: float | None = None) -> None:
         super().__init__(probability=probability)
 
-    probability: float | None
+    probability: float
 
     @property
     def mean(self) -> float:

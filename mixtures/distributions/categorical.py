@@ -144,11 +144,11 @@ class Categorical(Family):
                 raise ParameterError(f"Categorical: probabilities must be {simplex.words}, found {probabilities!r}") from None
         if categories is not None:
             categories = tuple(categories)
-            if len(set(categories)) != len(categories) or not categories:
+            if not categories or len(set(categories)) != len(categories):
                 raise ParameterError(f"Categorical: categories must be distinct and at least one, found {categories!r}")
         elif probabilities is not None:
             categories = tuple(range(len(probabilities)))
-        if probabilities is not None and len(probabilities) != len(categories):
+        if probabilities is not None and categories is not None and len(probabilities) != len(categories):
             raise ParameterError(
                 f"Categorical: expected one probability a category, found {len(probabilities)} for {len(categories)}"
             )
@@ -160,8 +160,8 @@ class Categorical(Family):
         else:
             super().__init__(probabilities=probabilities, categories=categories, pseudo_count=float(pseudo_count))
 
-    probabilities: tuple[float, ...] | None
-    categories: tuple[Hashable, ...] | None
+    probabilities: tuple[float, ...]
+    categories: tuple[Hashable, ...]
     pseudo_count: float
 
     @property

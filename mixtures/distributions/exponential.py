@@ -103,7 +103,7 @@ class Exponential(Family):
     def __init__(self, rate: float | None = None) -> None:
         super().__init__(rate=rate)
 
-    rate: float | None
+    rate: float
 
     @property
     def mean(self) -> float:

@@ -183,8 +183,8 @@ class Normal(Family):
     def __init__(self, mean: float | None = None, std: float | None = None) -> None:
         super().__init__(mean=mean, std=std)
 
-    mean: float | None
-    std: float | None
+    mean: float
+    std: float
 
     @property
     def variance(self) -> float:

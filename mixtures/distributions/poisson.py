@@ -124,7 +124,7 @@ class Poisson(Family):
     def __init__(self, rate: float | None = None) -> None:
         super().__init__(rate=rate)
 
-    rate: float | None
+    rate: float
 
     @property
     def mean(self) -> float:

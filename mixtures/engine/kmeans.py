@@ -1,0 +1,176 @@
+"""Weighted k-means++ over rows of mixed columns, compiled: where starts of EM come from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixtures._numba import float_to_bits, jit, load_float
+
+CODE_WIDTH = 32
+"""More categories than this enter distances by their number alone."""
+
+
+@jit
+def hash_rows(n_rows, addresses, strides, out):
+    """64-bit hash of every row's values (the finaliser of splitmix64, Steele, Lea & Flood 2014), 63 bits kept."""
+    for i in range(n_rows):
+        h = np.uint64(0x9E3779B97F4A7C15)
+        for j in range(addresses.size):
+            value = load_float(addresses[j] + i * strides[j]) + 0.0  # -0 and 0 are one value
+            bits = float_to_bits(value) if value == value else np.int64(0x7FF8000000000000)
+            h = h ^ np.uint64(bits)
+            h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            h = h ^ (h >> np.uint64(31))
+        out[i] = np.int64(h >> np.uint64(1))
+
+
+@jit
+def encode(addresses, strides, widths, rows, weights):
+    """The rows (m,) as a matrix (m, D) for distances, NaN where missing: numbers in units of their weighted spread,
+    categories (`widths` of a column > 0) as indicators, of which a mismatch moves two by one spread in all."""
+    m = rows.size
+    size = 0
+    for j in range(addresses.size):
+        size += widths[j] if 0 < widths[j] <= CODE_WIDTH else 1
+    z = np.zeros((m, size))
+    place = 0
+    for j in range(addresses.size):
+        low = np.inf
+        high = -np.inf
+        for i in range(m):
+            value = load_float(addresses[j] + rows[i] * strides[j])
+            z[i, place] = value
+            low = value if value < low else low
+            high = value if value > high else high
+        if 0 < widths[j] <= CODE_WIDTH:
+            for i in range(m):
+                value = z[i, place]
+                for c in range(widths[j]):
+                    z[i, place + c] = np.sqrt(0.5) if value == c else (0.0 if value == value else np.nan)
+            place += widths[j]
+            continue
+        # Halves, then shares of the range: neither a difference nor a square of the largest floats overflows.
+        centre = low / 2 + high / 2
+        span = high / 2 - low / 2
+        total = 0.0
+        first = 0.0
+        second = 0.0
+        for i in range(m):
+            t = (z[i, place] / 2 - centre / 2) / span if span > 0.0 else 0.0 * z[i, place]
+            z[i, place] = t
+            if t == t:
+                total += weights[i]
+                first += weights[i] * t
+                second += weights[i] * t * t
+        mean = first / total if total > 0.0 else 0.0
+        spread = np.sqrt(max(second / total - mean * mean, 0.0)) if total > 0.0 else 0.0
+        for i in range(m):
+            z[i, place] = (z[i, place] - mean) / spread if spread > 0.0 else 0.0 * z[i, place]
+        place += 1
+    return z
+
+
+@jit
+def distance(z, i, centre):
+    """Squared distance over the observed columns, scaled up to all of them."""
+    total = 0.0
+    seen = 0
+    for j in range(centre.size):
+        t = z[i, j] - centre[j]
+        if t == t:
+            total += t * t
+            seen += 1
+    return total * centre.size / seen if seen else 0.0
+
+
+@jit
+def first_above(cumulative, value):
+    """Place of the first entry of an ascending array that is larger than `value`; the last place if none is."""
+    low = 0
+    high = cumulative.size - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cumulative[middle] > value:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@jit
+def seed_centres(z, weights, seed, candidates, centres):
+    """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights, `candidates` tried for each centre."""
+    m = z.shape[0]
+    closest = np.full(m, np.inf)
+    trial = np.empty(m)
+    best = np.empty(m)
+    chance = np.empty(m)
+    for k in range(centres.shape[0]):
+        total = 0.0
+        for i in range(m):
+            total += weights[i] * (closest[i] if k else 1.0)
+            chance[i] = total
+        lowest = np.inf
+        for c in range(candidates if k else 1):
+            pick = first_above(chance, uniform(seed, k * candidates + c) * total)
+            potential = 0.0
+            for i in range(m):
+                trial[i] = min(closest[i], distance(z, i, z[pick]))
+                potential += weights[i] * trial[i]
+            if potential < lowest:
+                lowest = potential
+                best[:] = trial
+                centres[k] = z[pick]
+        closest[:] = best
+        for j in range(z.shape[1]):
+            if centres[k, j] != centres[k, j]:
+                centres[k, j] = 0.0
+
+
+@jit
+def uniform(seed, number):
+    """The `number`-th draw from [0, 1) of a stream: splitmix64 again."""
+    h = np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15) * np.uint64(number + 1)
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    h = h ^ (h >> np.uint64(31))
+    return float(h >> np.uint64(11)) * 1.1102230246251565e-16  # 2**-53
+
+
+@jit
+def cluster_rows(addresses, strides, widths, rows, weights, k, seed, max_iter, labels):
+    """Labels (m,) of distinct rows (m,) with total weights (m,) by k-means from greedy k-means++ centres."""
+    z = encode(addresses, strides, widths, rows, weights)
+    m, d = z.shape
+    centres = np.empty((k, d))
+    seed_centres(z, weights, seed, 2 + int(np.log(k)), centres)
+    sums = np.empty((k, d))
+    mass = np.empty((k, d))
+    labels[:] = -1
+    for _ in range(max_iter):
+        changed = 0
+        for i in range(m):
+            nearest = 0
+            lowest = np.inf
+            for c in range(k):
+                t = distance(z, i, centres[c])
+                if t < lowest:
+                    lowest = t
+                    nearest = c
+            if labels[i] != nearest:
+                labels[i] = nearest
+                changed += 1
+        if 100 * changed <= m:  # EM does the rest better
+            break
+        sums[:] = 0.0
+        mass[:] = 0.0
+        for i in range(m):
+            for j in range(d):
+                if z[i, j] == z[i, j]:
+                    sums[labels[i], j] += weights[i] * z[i, j]
+                    mass[labels[i], j] += weights[i]
+        for c in range(k):
+            for j in range(d):
+                if mass[c, j] > 0.0:
+                    centres[c, j] = sums[c, j] / mass[c, j]
