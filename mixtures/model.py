@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+from scipy.special import xlogy
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -293,7 +294,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         spread = 0.0
         if entropy:
             share = out["posterior"][seen]
-            spread = -float(weights[seen] @ np.where(share > 0, share * safe_log(share), 0.0).sum(axis=1))
+            spread = -float(weights[seen] @ xlogy(share, share).sum(axis=1))
         return float(weights[seen] @ density[seen]), float(weights.sum()), spread
 
     # --- as a component of another mixture ---

@@ -99,9 +99,11 @@ class Table:
             raise DataTypeError("sparse data are not supported: expected a dense table, found a sparse one; use X.toarray()")
         frame = _as_frame(X)
         if frame is not None:
-            columns = [_series_column(frame[name]) for name in frame.columns]
+            columns = [_series_column(frame.get_column(name)) for name in frame.columns]
             return cls(columns, [str(name) for name in frame.columns], len(frame), named=True)
         array = np.asarray(X)
+        if array.dtype.kind in "US" and not isinstance(X, np.ndarray):
+            array = np.asarray(X, dtype=object)  # rows that mix numbers and categories: keep the numbers
         if array.dtype.kind == "c":
             raise DataError(
                 f"Complex data not supported: expected real numbers or categories, found dtype {array.dtype}\n{array}\n"
@@ -153,6 +155,7 @@ class Table:
                     "columns of categories need Categorical"
                 ) from None
         self._columns[column] = numbers
+        self.__dict__.pop("summary", None)  # which took the column for categories
         return numbers
 
     def value(self, column: int, row: int) -> Any:
