@@ -131,7 +131,8 @@ def _column(distribution: Any, table: Table) -> tuple[Column, npt.NDArray[np.flo
     if distribution.encoding == "categories":
         column = Column("0", table.n_rows, 0, categories=distribution.categories)
         return column, table.codes(0, distribution.categories)
-    column = table.column(0)
+    low, high, missing, _ = table.summary[0]
+    column = Column("0", table.n_rows, int(missing), float(low), float(high))
     return column, table.numbers(0) / (column.unit if distribution.uses_unit else 1.0)
 
 
