@@ -208,6 +208,12 @@ class Assembly:
             counts[source] = 0 if categories is None else len(categories)
         return counts
 
+    def check_finite(self) -> None:
+        """Refuse an infinite cell in a column of numbers that the components read."""
+        for j, column in self._columns.items():
+            if column.categories is None:
+                self.table.check_finite(j)
+
     def prepare(self) -> None:
         """Derive what kernels need from the packed parameters."""
         loop.prepare(self.plan, self.parameters)
@@ -267,16 +273,13 @@ def _columns(factors: Sequence[Sequence[tuple[tuple[int, ...], Any]]], table: Ta
                 numeric.update(positions)
     for j in numeric & set(categories):
         raise ParameterError(f"{table.where(j)}: Categorical and a family of numbers cannot share a column")
-    for j in numeric:
-        table.numbers(j)
     places = {}
     for j in used[0]:
         if j in categories:
             missing = int(np.isnan(table.codes(j, ())).sum())
             places[j] = Column(table.names[j], table.n_rows, missing, categories=tuple(categories[j]))
         else:
-            low, high, missing, _ = table.summary[j]
-            places[j] = Column(table.names[j], table.n_rows, int(missing), low, high)
+            places[j] = table.column(j)
     return places
 
 
@@ -288,11 +291,14 @@ def complete(component: Any, table: Table) -> Any:
         if hasattr(distribution, "kernels"):
             distribution = distribution._bind(table, columns[0])
             if not distribution.is_complete:
-                categories = getattr(distribution, "categories", None)
-                low, high, missing, _ = table.summary[columns[0]] if categories is None else (np.nan, np.nan, 0, 0)
-                place = Column(table.names[columns[0]], table.n_rows, int(missing), low, high, categories)
-                if categories is None and not place.magnitude and place.n_missing == place.n_rows:
-                    raise DataError(f"{table.where(columns[0])}: expected at least one observed value, found only missing cells")
+                if distribution.encoding == "categories":
+                    place = Column(table.names[columns[0]], table.n_rows, categories=distribution.categories)
+                else:
+                    place = table.column(columns[0])
+                    if place.n_missing == place.n_rows:
+                        raise DataError(
+                            f"{table.where(columns[0])}: expected at least one observed value, found only missing cells"
+                        )
                 start = distribution._start(place)
                 given = {name: value for name, value in distribution._values().items() if value is not None}
                 distribution = type(distribution)(**{**start._values(), **given})
@@ -304,7 +310,6 @@ def complete(component: Any, table: Table) -> Any:
 
 def check_support(components: Sequence[Any], table: Table) -> None:
     """Refuse a table with a value that no component's family allows, naming column, row and value."""
-    table.check_finite()
     families: dict[int, list[Any]] = {}
     for component in {id(component): component for component in components}.values():
         for columns, distribution in factors_of(component, table):
@@ -314,19 +319,19 @@ def check_support(components: Sequence[Any], table: Table) -> None:
         if all(getattr(d, "encoding", "numbers") == "categories" for d in distributions):
             _check_categories(j, distributions, table)
             continue
+        table.check_finite(j)
         supports = {type(d): getattr(d, "support", None) for d in distributions}
-        if any(not hasattr(d, "kernels") or supports[type(d)] is None for d in distributions):
-            continue
-        _check_numbers(j, supports, table)
+        # A component that only Python knows may have any support.
+        if all(hasattr(d, "kernels") for d in distributions) and None not in supports.values():
+            _check_numbers(j, supports, table)
 
 
 def _check_numbers(column: int, supports: dict[Any, Any], table: Table) -> None:
-    table.numbers(column)
-    low, high, missing, whole = table.summary[column]
-    for support in supports.values():
-        ends = support.contains([np.floor(low), np.ceil(high)] if missing < table.n_rows else [])
-        if bool(np.all(ends)) and (whole or type(support).__name__ != "Whole"):
-            return
+    known = table.column(column)
+    if known.n_missing == known.n_rows or any(
+        support.holds(known.lower, known.upper, known.whole) for support in supports.values()
+    ):
+        return
     values = table.numbers(column)
     inside = np.isnan(values)
     for support in supports.values():

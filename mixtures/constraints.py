@@ -35,6 +35,10 @@ class Interval:
         below = value <= self.high if self.closed_high else value < self.high
         return above & below & np.isfinite(value)
 
+    def holds(self, low: float, high: float, whole: bool) -> bool:
+        """Whether it contains all values between `low` and `high`, `whole` numbers or not."""
+        return bool(self.contains(low) and self.contains(high))
+
     def examples(self) -> list[float]:
         """A few members, ends and large values included."""
         inner = [-1e6, -2.5, -1.0, 1e-3, 0.25, 0.5, 0.9, 1.0, 3.0, 1e6]
@@ -52,6 +56,9 @@ class Whole(Interval):
     def contains(self, value: Any) -> Any:
         value = np.asarray(value, dtype=float)
         return super().contains(value) & (value == np.floor(value))
+
+    def holds(self, low: float, high: float, whole: bool) -> bool:
+        return whole and super().holds(low, high, whole)
 
     def counterexamples(self) -> list[float]:
         return [0.5, *super().counterexamples()]

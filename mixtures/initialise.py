@@ -33,40 +33,32 @@ IMPOSSIBLE_LOG_PROB = -1000.0
 
 @dataclass
 class Sample:
-    """Distinct rows and their total weights; `group` and `order` lead from a table's rows to them where it has few."""
+    """Rows that stand for a table, in the order of their hashes, and their weights; equal rows adjoin or are merged."""
 
     rows: Ints  # (m,)
     weights: Floats  # (m,)
-    order: Ints
-    group: Ints
     is_whole: bool
 
 
-def distinct_rows(assembly: Assembly, size: int) -> Sample:
-    """At least one and about `size` distinct rows, in the order of their hashes; all rows where the table has no more."""
-    rows_in = assembly.rows
-    n_rows = rows_in.n_rows
-    hashes = np.empty(n_rows, dtype=np.int64)
-    hash_rows(n_rows, rows_in.addresses, rows_in.strides, hashes)
-    is_whole = n_rows <= size
-    share = 1.0 if is_whole else 4.0 * size / n_rows
+def sample_rows(assembly: Assembly, size: int) -> Sample:
+    """Every row of a table of at most `size`; otherwise about `size` distinct rows and the total weight of each."""
+    table = assembly.rows
+    hashes = np.empty(table.n_rows, dtype=np.int64)
+    hash_rows(table.n_rows, table.addresses, table.strides, hashes)
+    if table.n_rows <= size:
+        order = hashes.argsort(kind="stable")
+        return Sample(order, table.weights[order] if table.weights.size else np.ones(table.n_rows), True)
+    share = 4.0 * size / table.n_rows
     while True:
-        if share >= 1.0:
-            order = hashes.argsort(kind="stable")
-        else:
-            order = np.flatnonzero(hashes < share * 2.0**63)
-            order = order[hashes[order].argsort(kind="stable")]
+        order = np.flatnonzero(hashes < share * 2.0**63) if share < 1.0 else np.arange(table.n_rows)
+        order = order[hashes[order].argsort(kind="stable")]
         found = hashes[order]
-        new = np.empty(len(order), dtype=bool)
-        new[:1] = True
-        np.not_equal(found[1:], found[:-1], out=new[1:])
-        group = new.cumsum() - 1
-        if share >= 1.0 or (len(group) and group[-1] + 1 >= size):
+        new = np.concatenate([[True], found[1:] != found[:-1]])[: len(order)]
+        if share >= 1.0 or new.sum() >= size:
             break
         share *= 4.0
-    weights = np.bincount(group, None if not rows_in.weights.size else rows_in.weights[order]).astype(float)
-    rows = order[new]
-    return Sample(rows, weights, order, group, True) if is_whole else Sample(rows[:size], weights[:size], order, group, False)
+    weights = np.bincount(new.cumsum() - 1, table.weights[order] if table.weights.size else None).astype(float)
+    return Sample(order[new][:size], weights[:size], False)
 
 
 class Starter:
@@ -90,7 +82,7 @@ class Starter:
         self._assembly = Assembly(self._components, table, weights)
         self._widths = self._assembly.category_counts()
         k = len(components)
-        self._sample = distinct_rows(self._assembly, SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k)
+        self._sample = sample_rows(self._assembly, SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k)
         if not (self._sample.is_whole and self._is_uniform):
             self._sample_table = table.take(self._sample.rows)
 
@@ -103,8 +95,8 @@ class Starter:
         cluster_rows(rows.addresses, rows.strides, self._widths, sample.rows, sample.weights, k, seed, LLOYD_ITERATIONS, labels)
         shares = np.bincount(labels, weights=sample.weights, minlength=k)
         if sample.is_whole and self._is_uniform:
-            every = np.empty(len(sample.order), dtype=np.int64)
-            every[sample.order] = labels[sample.group]
+            every = np.empty_like(labels)
+            every[sample.rows] = labels
             assembly = self._assembly if number == 0 else Assembly(self._components, self._table, self._weights)
             assembly.prepare()
             assembly.fit_labels(every, softness=SOFTNESS)

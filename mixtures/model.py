@@ -188,8 +188,8 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
             raise DataError(
                 f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
             )
-        table.check_finite()
         assembly = Assembly(self.components_, table)
+        assembly.check_finite()
         assembly.prepare()
         shapes: dict[str, Any] = {"density": table.n_rows, "labels": table.n_rows}
         outputs = {

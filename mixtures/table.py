@@ -6,9 +6,8 @@ that understands categories asks for their codes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,41 +17,45 @@ from mixtures._numba import jit, load_float
 from mixtures.exceptions import DataError, DataTypeError
 
 Floats = npt.NDArray[np.float64]
+_EPSILON = float(np.finfo(float).eps)
 
 
-@dataclass(frozen=True, eq=False)
 class Column:
     """What is known of one column before a family is laid over it.
 
-    ``lower`` and ``upper`` bound its observed values (NaN when there are none), ``unit`` is the power of two that families
-    free of scale measure it in, ``floor`` the smallest spread that rounding lets one tell from zero.
+    Attributes
+    ----------
+    lower, upper : bounds of the observed values; NaN where there are none, or where they are categories.
+    magnitude : largest absolute value, 0 when nothing is observed.
+    unit : power of two that families free of scale measure the column in: 1, unless squares would overflow or underflow.
+    floor : smallest standard deviation or mean that is told from zero: 16 rounding errors of the largest value.
     """
 
-    name: str
-    n_rows: int = 0
-    n_missing: int = 0
-    lower: float = np.nan
-    upper: float = np.nan
-    categories: tuple[Hashable, ...] | None = None
-
-    @cached_property
-    def magnitude(self) -> float:
-        """Largest absolute value; 0 when nothing is observed."""
-        return 0.0 if self.n_rows == self.n_missing else float(max(abs(self.lower), abs(self.upper)))
-
-    @cached_property
-    def unit(self) -> float:
-        """1 unless squares of the column would overflow or underflow; then the power of two near its magnitude."""
-        magnitude = self.magnitude
-        if magnitude == 0.0 or 1e-100 < magnitude < 1e100 or not np.isfinite(magnitude):
-            return 1.0
-        # Kept inside the range whose reciprocal is a normal number.
-        return float(2.0 ** np.clip(np.frexp(magnitude)[1], -1000, 1000))
-
-    @cached_property
-    def floor(self) -> float:
-        """Smallest standard deviation or mean that is told from zero: 16 rounding errors of the largest value."""
-        return 16 * np.finfo(float).eps * (self.magnitude or 1.0)
+    def __init__(
+        self,
+        name: str,
+        n_rows: int = 0,
+        n_missing: int = 0,
+        lower: float = math.nan,
+        upper: float = math.nan,
+        categories: tuple[Hashable, ...] | None = None,
+        whole: bool = False,
+    ) -> None:
+        self.name = name
+        self.n_rows = n_rows
+        self.n_missing = n_missing
+        observed = n_missing < n_rows
+        self.lower = lower if observed else math.nan
+        self.upper = upper if observed else math.nan
+        self.categories = categories
+        self.whole = whole
+        magnitude = max(abs(lower), abs(upper)) if observed and lower == lower else 0.0
+        self.magnitude = magnitude
+        self.floor = 16 * _EPSILON * (magnitude or 1.0)
+        self.unit = 1.0
+        if 0.0 < magnitude < math.inf and not 1e-100 < magnitude < 1e100:
+            # kept inside the range whose reciprocal is a normal number
+            self.unit = 2.0 ** min(max(math.frexp(magnitude)[1], -1000), 1000)
 
 
 @jit
@@ -83,6 +86,7 @@ class Table:
         self.names = list(names)
         self.n_rows = n_rows
         self.named = named
+        self._known: dict[int, Column] = {}
 
     @property
     def n_columns(self) -> int:
@@ -197,26 +201,23 @@ class Table:
         code_of: dict[Any, float] = {category: float(code) for code, category in enumerate(categories)}
         return np.array([np.nan if _is_missing(value) else code_of.get(value, unseen) for value in values], dtype=np.float64)
 
-    @cached_property
-    def summary(self) -> Floats:
-        """Per column: smallest and largest observed value, number of missing cells, whether whole. NaN for categories."""
-        out = np.full((self.n_columns, 4), np.nan)
-        numeric = [j for j in range(self.n_columns) if self.is_numeric(j)]
-        part = np.empty((len(numeric), 4))
-        addresses, strides = addresses_of([self._columns[j] for j in numeric])
-        scan(self.n_rows, addresses, strides, part)
-        out[numeric] = part
-        return out
+    def column(self, column: int) -> Column:
+        """What is known of a column of numbers."""
+        if column not in self._known:
+            wanted = [j for j in range(self.n_columns) if j == column or self.is_numeric(j)]
+            out = np.empty((len(wanted), 4))
+            scan(self.n_rows, *addresses_of([self.numbers(j) for j in wanted]), out)
+            for j, (low, high, missing, whole) in zip(wanted, out.tolist(), strict=True):
+                self._known[j] = Column(self.names[j], self.n_rows, int(missing), low, high, whole=whole == 1.0)
+        return self._known[column]
 
-    def check_finite(self) -> None:
-        """Refuse an infinite cell, naming it."""
-        summary = self.summary
-        for j in np.flatnonzero(np.isinf(summary[:, :2]).any(axis=1)):
-            if summary[j, 2] == self.n_rows:  # all missing: the bounds are those of nothing
-                continue
-            row = int(np.flatnonzero(np.isinf(self.numbers(int(j))))[0])
+    def check_finite(self, column: int) -> None:
+        """Refuse an infinite cell in a column of numbers, naming it."""
+        known = self.column(column)
+        if known.magnitude == math.inf:
+            row = int(np.flatnonzero(np.isinf(self.numbers(column)))[0])
             raise DataError(
-                f"{self.where(int(j))}: expected finite values, row {row} has {self.numbers(int(j))[row]} "
+                f"{self.where(column)}: expected finite values, row {row} has {self.numbers(column)[row]} "
                 "(infinity is no value to fit to; a missing cell is NaN)"
             )
 
