@@ -91,7 +91,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         Parameters
         ----------
         X : array (n, d), array (n,) for one column, or a frame. NaN (None, null) is a missing cell.
-        y : ignored, as scikit-learn's pipelines want it.
+        y : ignored, as scikit-learn's pipelines want it; beside an array (n,) it is refused.
         sample_weight : array (n,) of finite weights >= 0 that mean repetition, or None.
 
         Raises
@@ -100,7 +100,8 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         FitError : EM could not go on. ParameterError : an argument of the model is wrong.
         """
         components, settings = self._checked()
-        whole = Table.read(X)
+        # fit(x, w) would drop the weights without a word; scikit-learn's checks want an error here, too.
+        whole = Table.read(X, one_column=y is None)
         weights = read_weights(sample_weight, whole.n_rows)
         table, used = without_zeros(whole, weights)
         k = len(components)
@@ -182,8 +183,8 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         """Outputs of one pass over X: "density" and "labels" (n,), "posterior" or "log_joint" (n, k)."""
         check_is_fitted(self, "components_")
         flat = np.ndim(X) == 1 and not hasattr(X, "columns") and self.n_features_in_ == 1
-        validate_data(self, _two_dimensional(X) if flat else X, skip_check_array=True, reset=False)
         table = Table.read(X, one_column=flat)
+        validate_data(self, _two_dimensional(X) if flat else X, skip_check_array=True, reset=False)
         if not table.n_rows:
             raise DataError(
                 f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."

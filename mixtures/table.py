@@ -104,7 +104,9 @@ class Table:
         frame = _as_frame(X)
         if frame is not None:
             columns = [_series_column(frame.get_column(name)) for name in frame.columns]
-            return cls(columns, [str(name) for name in frame.columns], len(frame), named=True)
+            # As scikit-learn has it, numbers that pandas makes up are no names.
+            named = any(isinstance(name, str) for name in frame.columns)
+            return cls(columns, [str(name) for name in frame.columns], len(frame), named)
         array = np.asarray(X)
         if array.dtype.kind in "US" and not isinstance(X, np.ndarray):
             array = np.asarray(X, dtype=object)  # rows that mix numbers and categories: keep the numbers
