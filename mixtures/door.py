@@ -73,11 +73,14 @@ class Door:
         self._observed: list[npt.NDArray[np.bool_]] = []
         self._weights: list[npt.NDArray[np.float64] | None] = []
         self.error: BaseException | None = None
-        self._function = PYTHON_CALL(self._call)
-        self._address = ctypes.cast(self._function, ctypes.c_void_p).value or 0
+        self._function: Any = None
+        self._address = 0
 
     def add(self, component: Any, data: npt.NDArray[np.float64]) -> tuple[float, float, float]:
         """Take in a component over `data` (n, d) and return its packed parameters."""
+        if self._function is None:
+            self._function = PYTHON_CALL(self._call)
+            self._address = ctypes.cast(self._function, ctypes.c_void_p).value or 0
         self.components.append(component)
         self._data.append(data)
         self._observed.append(np.logical_not(np.isnan(data).any(axis=1)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import float_to_bits, jit, load_float
+from mixtures._numba import float_to_bits, jit, load_float, wide_vectors
 
 CODE_WIDTH = 32
 """More categories than this enter distances by their number alone."""
@@ -27,27 +27,27 @@ def hash_rows(n_rows, addresses, strides, out):
 
 @jit
 def encode(addresses, strides, widths, rows, weights):
-    """The rows (m,) as a matrix (m, D) for distances, NaN where missing: numbers in units of their weighted spread,
+    """The rows (m,) as a matrix (D, m) for distances, NaN where missing: numbers in units of their weighted spread,
     categories (`widths` of a column > 0) as indicators, of which a mismatch moves two by one spread in all."""
     m = rows.size
     size = 0
     for j in range(addresses.size):
         size += widths[j] if 0 < widths[j] <= CODE_WIDTH else 1
-    z = np.zeros((m, size))
+    z = np.zeros((size, m))
     place = 0
     for j in range(addresses.size):
         low = np.inf
         high = -np.inf
         for i in range(m):
             value = load_float(addresses[j] + rows[i] * strides[j])
-            z[i, place] = value
+            z[place, i] = value
             low = value if value < low else low
             high = value if value > high else high
         if 0 < widths[j] <= CODE_WIDTH:
             for i in range(m):
-                value = z[i, place]
+                value = z[place, i]
                 for c in range(widths[j]):
-                    z[i, place + c] = np.sqrt(0.5) if value == c else (0.0 if value == value else np.nan)
+                    z[place + c, i] = np.sqrt(0.5) if value == c else (0.0 if value == value else np.nan)
             place += widths[j]
             continue
         # Halves, then shares of the range: neither a difference nor a square of the largest floats overflows.
@@ -57,8 +57,8 @@ def encode(addresses, strides, widths, rows, weights):
         first = 0.0
         second = 0.0
         for i in range(m):
-            t = (z[i, place] / 2 - centre / 2) / span if span > 0.0 else 0.0 * z[i, place]
-            z[i, place] = t
+            t = (z[place, i] / 2 - centre / 2) / span if span > 0.0 else 0.0 * z[place, i]
+            z[place, i] = t
             if t == t:
                 total += weights[i]
                 first += weights[i] * t
@@ -66,22 +66,31 @@ def encode(addresses, strides, widths, rows, weights):
         mean = first / total if total > 0.0 else 0.0
         spread = np.sqrt(max(second / total - mean * mean, 0.0)) if total > 0.0 else 0.0
         for i in range(m):
-            z[i, place] = (z[i, place] - mean) / spread if spread > 0.0 else 0.0 * z[i, place]
+            z[place, i] = (z[place, i] - mean) / spread if spread > 0.0 else 0.0 * z[place, i]
         place += 1
     return z
 
 
 @jit
-def distance(z, i, centre):
-    """Squared distance over the observed columns, scaled up to all of them."""
-    total = 0.0
-    seen = 0
-    for j in range(centre.size):
-        t = z[i, j] - centre[j]
-        if t == t:
-            total += t * t
-            seen += 1
-    return total * centre.size / seen if seen else 0.0
+def distances(z, centres, c, seen, out):
+    """out (m,) = squared distance of every column of z (D, m) to centres[c], over what is observed and scaled up to all of D.
+
+    `seen` (m,) is scratch.
+    """
+    wide_vectors()
+    for i in range(out.size):
+        out[i] = 0.0
+        seen[i] = 0.0
+    for j in range(z.shape[0]):
+        centre = centres[c, j]
+        for i in range(out.size):
+            t = z[j, i] - centre
+            present = t == t
+            out[i] += t * t if present else 0.0
+            seen[i] += 1.0 if present else 0.0
+    size = float(z.shape[0])
+    for i in range(out.size):
+        out[i] *= size / seen[i] if seen[i] > 0.0 else 0.0
 
 
 @jit
@@ -99,36 +108,6 @@ def first_above(cumulative, value):
 
 
 @jit
-def seed_centres(z, weights, seed, candidates, centres):
-    """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights, `candidates` tried for each centre."""
-    m = z.shape[0]
-    closest = np.full(m, np.inf)
-    trial = np.empty(m)
-    best = np.empty(m)
-    chance = np.empty(m)
-    for k in range(centres.shape[0]):
-        total = 0.0
-        for i in range(m):
-            total += weights[i] * (closest[i] if k else 1.0)
-            chance[i] = total
-        lowest = np.inf
-        for c in range(candidates if k else 1):
-            pick = first_above(chance, uniform(seed, k * candidates + c) * total)
-            potential = 0.0
-            for i in range(m):
-                trial[i] = min(closest[i], distance(z, i, z[pick]))
-                potential += weights[i] * trial[i]
-            if potential < lowest:
-                lowest = potential
-                best[:] = trial
-                centres[k] = z[pick]
-        closest[:] = best
-        for j in range(z.shape[1]):
-            if centres[k, j] != centres[k, j]:
-                centres[k, j] = 0.0
-
-
-@jit
 def uniform(seed, number):
     """The `number`-th draw from [0, 1) of a stream: splitmix64 again."""
     h = np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15) * np.uint64(number + 1)
@@ -139,36 +118,82 @@ def uniform(seed, number):
 
 
 @jit
+def seed_centres(z, weights, seed, candidates, centres):
+    """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights, `candidates` tried for each centre."""
+    m = z.shape[1]
+    closest = np.full(m, np.inf)
+    trial = np.empty(m)
+    best = np.empty(m)
+    chance = np.empty(m)
+    seen = np.empty(m)
+    for k in range(centres.shape[0]):
+        total = 0.0
+        for i in range(m):
+            total += weights[i] * (closest[i] if k else 1.0)
+            chance[i] = total
+        lowest = np.inf
+        chosen = 0
+        for c in range(candidates if k else 1):
+            pick = first_above(chance, uniform(seed, k * candidates + c) * total)
+            for j in range(z.shape[0]):
+                centres[k, j] = z[j, pick]
+            distances(z, centres, k, seen, trial)
+            potential = 0.0
+            for i in range(m):
+                trial[i] = min(closest[i], trial[i])
+                potential += weights[i] * trial[i]
+            if potential < lowest:
+                lowest = potential
+                chosen = pick
+                for i in range(m):
+                    best[i] = trial[i]
+        for i in range(m):
+            closest[i] = best[i]
+        for j in range(z.shape[0]):
+            centres[k, j] = z[j, chosen] if z[j, chosen] == z[j, chosen] else 0.0
+
+
+@jit
+def nearest_centres(z, centres, labels, nearest, lowest, seen, trial):
+    """Labels (m,) of the nearest centre, the first on a tie; returns how many changed. The other vectors are scratch."""
+    m = z.shape[1]
+    for i in range(m):
+        lowest[i] = np.inf
+        nearest[i] = 0
+    for c in range(centres.shape[0]):
+        distances(z, centres, c, seen, trial)
+        for i in range(m):
+            closer = trial[i] < lowest[i]
+            lowest[i] = trial[i] if closer else lowest[i]
+            nearest[i] = c if closer else nearest[i]
+    changed = 0
+    for i in range(m):
+        changed += 1 if labels[i] != nearest[i] else 0
+        labels[i] = nearest[i]
+    return changed
+
+
+@jit
 def cluster_rows(addresses, strides, widths, rows, weights, k, seed, max_iter, labels):
-    """Labels (m,) of distinct rows (m,) with total weights (m,) by k-means from greedy k-means++ centres."""
+    """Labels (m,) of rows (m,) with weights (m,) by k-means from greedy k-means++ centres."""
     z = encode(addresses, strides, widths, rows, weights)
-    m, d = z.shape
+    d, m = z.shape
     centres = np.empty((k, d))
     seed_centres(z, weights, seed, 2 + int(np.log(k)), centres)
     sums = np.empty((k, d))
     mass = np.empty((k, d))
+    nearest = np.empty(m, dtype=np.int64)
+    lowest, seen, trial = np.empty(m), np.empty(m), np.empty(m)
     labels[:] = -1
     for _ in range(max_iter):
-        changed = 0
-        for i in range(m):
-            nearest = 0
-            lowest = np.inf
-            for c in range(k):
-                t = distance(z, i, centres[c])
-                if t < lowest:
-                    lowest = t
-                    nearest = c
-            if labels[i] != nearest:
-                labels[i] = nearest
-                changed += 1
-        if 100 * changed <= m:  # EM does the rest better
+        if 100 * nearest_centres(z, centres, labels, nearest, lowest, seen, trial) <= m:  # EM does the rest better
             break
         sums[:] = 0.0
         mass[:] = 0.0
-        for i in range(m):
-            for j in range(d):
-                if z[i, j] == z[i, j]:
-                    sums[labels[i], j] += weights[i] * z[i, j]
+        for j in range(d):
+            for i in range(m):
+                if z[j, i] == z[j, i]:
+                    sums[labels[i], j] += weights[i] * z[j, i]
                     mass[labels[i], j] += weights[i]
         for c in range(k):
             for j in range(d):
