@@ -1,0 +1,35 @@
+"""Tables that come with the package.
+
+``penguins.csv``: size, island, sex and year of observation of 344 adult penguins of three species, measured near Palmer
+Station, Antarctica, 2007 to 2009, by K. B. Gorman and the Palmer Station Long Term Ecological Research program; published as
+palmerpenguins (A. M. Horst, A. P. Hill & K. B. Gorman 2020, doi:10.5281/zenodo.3960218) and dedicated to the public domain
+under CC0 1.0. The file is the one published there, unchanged: 19 cells are missing, written NA.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from mixtures.extras import import_extra
+
+__all__ = ["load_penguins"]
+
+
+def load_penguins() -> Any:
+    """The Palmer penguins as a polars frame of 344 rows, a penguin a row; missing cells are null.
+
+    ``species`` (Adelie, Chinstrap, Gentoo), ``island`` (Biscoe, Dream, Torgersen) and ``sex`` (female, male) are strings,
+    ``bill_length_mm`` and ``bill_depth_mm`` floats, ``flipper_length_mm``, ``body_mass_g`` and ``year`` whole numbers.
+
+    Raises
+    ------
+    ModuleNotFoundError : polars is not installed; the extra ``tables`` brings it.
+
+    Examples
+    --------
+    >>> load_penguins().shape
+    (344, 8)
+    """
+    polars = import_extra("polars", "tables")
+    return polars.read_csv(files(__package__).joinpath("penguins.csv").read_bytes(), null_values="NA")
