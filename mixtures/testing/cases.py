@@ -47,6 +47,11 @@ class Case:
         return len(self.domains) == 1
 
     @property
+    def ours(self) -> bool:
+        """Whether every part of it, too, derives from Distribution."""
+        return all(isinstance(part, Distribution) for part in parts(self.distribution))
+
+    @property
     def categorical(self) -> bool:
         """Whether the one column holds categories."""
         return self.one_column and isinstance(self.domains[0], tuple)
@@ -153,8 +158,8 @@ def _domains(distribution: Any, support: Interval | None) -> list[Interval | tup
         return [tuple(distribution.categories)]
     declared = getattr(distribution, "support", None)
     domain = support if support is not None else declared if isinstance(declared, Interval) else real
-    width = getattr(distribution, "n_features", None)
-    return None if width is None else [domain] * int(width)
+    n_features = getattr(distribution, "n_features", None)
+    return None if n_features is None else [domain] * int(n_features)
 
 
 def _names(distribution: Any) -> tuple[str, ...] | None:
@@ -176,12 +181,13 @@ def make_case(distribution: Any, X: Any, support: Interval | None, seed: int) ->
         rows = np.asarray(distribution.sample(N_ROWS, random_state=seed))
         rows = rows[:, None] if rows.ndim == 1 else rows
     elif domains is None or len(domains) == 1:
-        domain = real if domains is None else domains[0]
-        domain = support if support is not None else domain
+        domain = support or (real if domains is None or isinstance(domains[0], tuple) else domains[0])
         levels = np.random.default_rng(seed).uniform(size=N_ROWS)
-        rows = quantiles(lambda x: np.asarray(distribution.log_prob(x[:, None]), dtype=float).reshape(len(x)), domain, levels)[
-            :, None
-        ]
+
+        def log_density(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+            return np.asarray(distribution.log_prob(x[:, None]), dtype=float).reshape(len(x))
+
+        rows = quantiles(log_density, domain, levels)[:, None]
     else:
         raise ValueError(f"{distribution!r} has no method sample: give rows X to check it on")
     if domains is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from mixtures.constraints import Interval, Simplex, Whole
 from mixtures.exceptions import MixturesError
-from mixtures.testing.cases import Case, Rows, parts, require
+from mixtures.testing.cases import Case, Rows, as_numbers, parts, require
 
 Floats = npt.NDArray[np.float64]
 GRADIENT_TOLERANCE = 1e-4
@@ -56,16 +57,11 @@ def zero_weight_rows_are_inert(case: Case) -> None:
     extra = case.rows[case.random().integers(len(case.rows), size=20)]
     case.require_same(case.fit(np.concatenate([case.rows, extra]), weights), plain, "fit with rows of weight 0")
     for value in (np.nan, np.inf, -np.inf, -1.0, 0.5):
-        garbage = np.full((20, len(case.domains)), value)
+        garbage = np.full((20, len(case.domains)), value, dtype=object)
         for j, domain in enumerate(case.domains):
-            if isinstance(domain, tuple):
-                garbage = garbage.astype(object)
-                garbage[:, j] = np.nan if value != value else "a category never seen"
-        rows = (
-            np.concatenate([case.rows.astype(garbage.dtype), garbage])
-            if garbage.dtype == object
-            else np.concatenate([case.rows, garbage])
-        )
+            if isinstance(domain, tuple) and value == value:
+                garbage[:, j] = "a category never seen"
+        rows = as_numbers(np.concatenate([case.rows.astype(object), garbage]))
         if case.promises:
             case.require_same(case.fit(rows, weights), plain, f"fit with rows of weight 0 that hold {value}")
         else:
@@ -133,12 +129,9 @@ def _check_move(case: Case, fitted: Any, rebuild: Any, move: tuple[str, Any, flo
     slack = 1e-10 * (1 + abs(centre))
     room = min(-least, largest)
     if room <= 0:  # at a declared end: the likelihood may only fall inwards
-        inward = (
-            1e-6 * (largest if least == 0 else least)
-            if np.isfinite(largest if least == 0 else least)
-            else (1e-6 if least == 0 else -1e-6)
-        )
-        require(value(inward) <= centre + slack, f"{words} is at the end of its range, yet the likelihood rises inwards")
+        reach, sign = (largest, 1.0) if least == 0 else (-least, -1.0)
+        inwards = sign * 1e-6 * (reach if np.isfinite(reach) else 1.0)
+        require(value(inwards) <= centre + slack, f"{words} is at the end of its range, yet the likelihood rises inwards")
         return
     # The step at which the likelihood of a row falls by 1e-4 or so: far above rounding, far below the range of cubic terms.
     step = min(room / 4, 1e3 * (1 + abs(float(np.max(np.abs(_numbers(fitted)), initial=0.0)))))
@@ -157,7 +150,7 @@ def _check_move(case: Case, fitted: Any, rebuild: Any, move: tuple[str, Any, flo
     noise = 64 * np.finfo(float).eps * (1 + abs(centre)) / (step * np.sqrt(curvature))
     require(
         offset <= GRADIENT_TOLERANCE + noise,
-        f"the gradient of the log-likelihood in {words} is not zero at the fit {fitted!r}: the maximum is {offset:.3g} row errors away",
+        f"the log-likelihood's gradient in {words} is not zero at the fit {fitted!r}: the maximum is {offset:.3g} row errors away",
     )
 
 
@@ -177,6 +170,10 @@ def _numbers(value: Any) -> list[float]:
     return [x for name in names for x in _numbers(vars(value)[name])]
 
 
+def _replaced(product: Any, key: Any, factor: Any) -> Any:
+    return type(product)({**product.factors, key: factor})
+
+
 def gradient_is_zero(case: Case) -> None:
     """At a weighted fit the likelihood is flat in every declared parameter, or the parameter is at the end of its range.
 
@@ -185,10 +182,9 @@ def gradient_is_zero(case: Case) -> None:
     weights = case.random().uniform(0.0, 3.0, size=len(case.rows))
     fitted = case.fit(case.rows, weights)
     factors = getattr(fitted, "factors", None)
+    members: list[tuple[Any, Callable[[Any], Any]]] = [(fitted, lambda new: new)]
     if isinstance(factors, dict):
-        members = [(factor, lambda new, key=key: type(fitted)({**factors, key: new})) for key, factor in factors.items()]
-    else:
-        members = [(fitted, lambda new: new)]
+        members = [(factor, partial(_replaced, fitted, key)) for key, factor in factors.items()]
     for member, rebuild in members:
         for name, constraint in getattr(member, "parameters", {}).items():
             for move in _moves(member, constraint, name):
@@ -213,7 +209,7 @@ def _degenerate(domain: Interval | tuple[Any, ...]) -> dict[str, list[Any]]:
     """Columns of three values, by what is degenerate about them."""
     if isinstance(domain, tuple):
         first, last = domain[0], domain[-1]
-        return {"constant": [first] * 3, "two values": [first, last, last]}
+        return {"constant": [first, first, first], "two values": [first, last, last]}
     candidates = {
         "constant": [3.0, 3.0, 3.0],
         "ones": [1.0, 1.0, 1.0],
@@ -228,32 +224,33 @@ def _degenerate(domain: Interval | tuple[Any, ...]) -> dict[str, list[Any]]:
     return {words: values for words, values in candidates.items() if np.all(domain.contains(values))}
 
 
+def _degenerate_tables(case: Case) -> Iterator[tuple[str, Rows]]:
+    """Tables whose columns are degenerate alike, as far as their domains allow, and their first rows alone."""
+    columns = [_degenerate(domain) for domain in case.domains]
+    if not all(columns):
+        return
+    for words in dict.fromkeys(words for column in columns for words in column):
+        chosen = [column.get(words, next(iter(column.values()))) for column in columns]
+        rows = np.empty((3, len(chosen)), dtype=object)
+        for j, values in enumerate(chosen):
+            rows[:, j] = values
+        yield words, as_numbers(rows)
+        yield f"one row of {words}", as_numbers(rows[:1])
+
+
 def degenerate_data_are_survived(case: Case) -> None:
     """Rows that agree, one row, huge and tiny values: parameters are finite and the rows possible, or there is an error.
 
-    The error is one of :mod:`mixtures.exceptions`; of a distribution that does not derive from ``Distribution``, any ValueError.
+    The error is one of :mod:`mixtures.exceptions`; of a part that does not derive from ``Distribution``, any ValueError.
     """
-    columns = [_degenerate(domain) for domain in case.domains]
-    tables = {
-        words: [column.get(words, next(iter(column.values()), None)) for column in columns]
-        for column in columns
-        for words in column
-    }
-    for words, values in list(tables.items()):
-        tables[f"one row ({words})"] = [None if column is None else column[:1] for column in values]
-    for words, values in tables.items():
-        if any(column is None for column in values):
-            continue
-        rows = np.empty((len(values[0]), len(values)), dtype=object)
-        for j, column in enumerate(values):
-            rows[:, j] = column
+    for words, rows in _degenerate_tables(case):
         with np.errstate(all="ignore"):
             try:
                 fitted = case.fit(rows)
             except MixturesError:
                 continue
             except ValueError:
-                if case.promises:
+                if case.ours:
                     raise
                 continue
             numbers = [x for part in parts(fitted) for x in _numbers(part)]

@@ -7,7 +7,6 @@ Gauss-Legendre rules agree, which copes with kinks, jumps and poles wherever the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,19 +90,47 @@ def whole_values(log_mass: LogDensity, domain: Whole, low: float, high: float) -
         width *= 2
 
 
-def quantiles(log_density: LogDensity, domain: Any, levels: Floats) -> Floats:
-    """Values whose cumulated density reaches these levels, for a density that is known only through its log."""
+def _peak(log_density: LogDensity, domain: Interval) -> tuple[float, float]:
+    """The place of a maximum, found by zooming in on the largest of a grid, and how far the log-density falls by 1 from there."""
+    whole = isinstance(domain, Whole)
+    low = domain.low if np.isfinite(domain.low) else min(-1.0, domain.high - 2.0)
+    high = domain.high if np.isfinite(domain.high) else max(1.0, domain.low + 2.0)
+    x = spreading_edges((low + high) / 2, 1.0, domain)
+    for _ in range(60):
+        x = np.unique(np.clip(np.rint(x), domain.low, domain.high)) if whole else x
+        values = np.nan_to_num(log_density(x), nan=-np.inf, posinf=-np.inf)
+        best = int(np.argmax(values))
+        x = np.linspace(x[max(best - 1, 0)], x[min(best + 1, len(x) - 1)], 33)
+    centre, top = float(x[16]), float(values[best])
+    scale = 1.0 if whole else 1e-12 * max(1e-280, abs(centre))
+    while np.isfinite(top) and log_density(np.clip([centre - scale, centre + scale], domain.low, domain.high)).max() > top - 1:
+        scale *= 2
+        if scale > high - low and np.isfinite(domain.high - domain.low):
+            break
+    return centre, scale
+
+
+def quantiles(log_density: LogDensity, domain: Interval, levels: Floats) -> Floats:
+    """Values whose cumulated density reaches these levels, for a density that is known only through its log.
+
+    Raises
+    ------
+    ValueError : the density could not be found: its integral over what was searched is not near 1.
+    """
+    centre, scale = _peak(log_density, domain)
     if isinstance(domain, Whole):
-        x, values = whole_values(log_density, domain, max(domain.low, -100.0), min(domain.high, 100.0))
-        return x[np.minimum(np.searchsorted(np.cumsum(np.exp(values)), levels), len(x) - 1)]
-    finite = np.isfinite([domain.low, domain.high])
-    centre = (
-        (domain.low + domain.high) / 2 if finite.all() else domain.low + 1 if finite[0] else domain.high - 1 if finite[1] else 0.0
-    )
-    edges = spreading_edges(centre, 1.0, domain)
-    for _ in range(8):  # the first grid finds the mass, the next ones lie closely where it is
-        cumulated = np.cumsum(masses(log_density, edges))
-        cumulated /= cumulated[-1]
-        inner = np.interp(np.linspace(0, 1, 65), np.concatenate([[0.0], cumulated]), edges)
-        edges = np.union1d(edges, inner)
-    return np.interp(levels, np.concatenate([[0.0], np.cumsum(masses(log_density, edges))]), edges)
+        x, values = whole_values(log_density, domain, np.rint(centre - 4 * scale), np.rint(centre + 4 * scale))
+        cumulated = np.cumsum(np.exp(values))
+        drawn = x[np.minimum(np.searchsorted(cumulated, levels), len(x) - 1)]
+    else:
+        edges = spreading_edges(centre, scale, domain)
+        for _ in range(4):  # each grid lies closer where the last one found mass
+            cumulated = np.concatenate([[0.0], np.cumsum(masses(log_density, edges))])
+            edges = np.union1d(edges, np.interp(np.linspace(0, 1, 65), cumulated / (cumulated[-1] or 1.0), edges))
+        cumulated = np.concatenate([[0.0], np.cumsum(masses(log_density, edges))])
+        drawn = np.interp(levels, cumulated, edges)
+    if not 0.5 < cumulated[-1] < 2:
+        raise ValueError(
+            f"no rows can be drawn from a density that integrates to {cumulated[-1]} where it was searched: give rows X"
+        )
+    return drawn

@@ -1,0 +1,77 @@
+"""The architecture, read from the source: imports point one way, and a family is one file and one import line."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import mixtures
+
+PACKAGE = Path(mixtures.__file__).parent
+FAMILY_FILES = sorted(path for path in (PACKAGE / "distributions").glob("*.py") if path.stem not in ("__init__", "base"))
+
+# From the bottom up; a module may import its own layer and those below it at the top of its file. Imports inside functions
+# are the sanctioned way up: a family's log_prob calls the engine's assembly.
+LAYERS = [
+    {"_numba", "constraints", "exceptions"},
+    {"engine", "table"},
+    {"distributions"},
+    {"door", "assembly", "initialise", "fitting"},
+    {"model", "output"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+ABOVE = len(LAYERS)  # whatever shows, stores or tests models
+
+
+def imported_at_the_top(path):
+    """First part below `mixtures` of everything a file imports outside functions, with the full name."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield node.module
+
+
+def first_part(module):
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for module in imported_at_the_top(path):
+        if module.startswith("mixtures.") and own != "__init__":
+            assert LEVEL.get(first_part(module), ABOVE) <= LEVEL.get(own, ABOVE), f"{own} must not import {module}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "engine").glob("*.py")), ids=lambda path: path.stem)
+def test_the_engine_knows_no_family(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+            assert not any("distributions" in name for name in names)
+    words = path.read_text()
+    assert not [family.stem for family in FAMILY_FILES if f"{family.stem.title()}(" in words]
+
+
+@pytest.mark.parametrize("path", FAMILY_FILES, ids=lambda path: path.stem)
+def test_a_family_is_one_file_and_one_import_line(path):
+    tree = ast.parse((PACKAGE / "distributions" / "__init__.py").read_text())
+    lines = [
+        node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == f"mixtures.distributions.{path.stem}"
+    ]
+    assert len(lines) == 1
+    classes = [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+    assert len(classes) == 1
+    assert [alias.name for alias in lines[0].names] == classes
+
+
+def test_no_file_but_the_import_line_names_a_family():
+    """Adding a family edits nothing else; Product, which joins factors of any family, is the protocol's own."""
+    families = {path.stem.title() for path in FAMILY_FILES} - {"Product"}
+    for path in sorted([*PACKAGE.glob("*.py"), *(PACKAGE / "engine").glob("*.py"), PACKAGE / "distributions" / "base.py"]):
+        if path.stem in ("__main__", "inference"):
+            continue  # the main job infers a family for every column: it names them on purpose
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        assert not names & families, path
