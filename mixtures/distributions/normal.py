@@ -27,7 +27,7 @@ STD = 1
 CENTRE = 2
 FLOOR = 3
 LOG_UNIT = 4
-SLOPE = 5  # -1 / (2 std^2)
+SLOPE = 5  # 1 / (sqrt(2) std): squared after it meets a deviation, so that std itself may be as small as 1e-300
 CONSTANT = 6  # -log std - log unit - log(2 pi) / 2
 SIZE = 7
 
@@ -37,7 +37,7 @@ def _prepare(parameters):
     for k in range(parameters.shape[0]):
         for j in range(0, parameters.shape[1], SIZE):
             std = parameters[k, j + STD]
-            parameters[k, j + SLOPE] = -0.5 / (std * std)
+            parameters[k, j + SLOPE] = 0.7071067811865476 / std
             parameters[k, j + CONSTANT] = -log(std) - parameters[k, j + LOG_UNIT] - HALF_LOG_2PI
 
 
@@ -56,18 +56,18 @@ def _log_prob(parameters, x, out):
             h0, h1, h2, h3 = p[SLOPE], p[SIZE + SLOPE], p[2 * SIZE + SLOPE], p[3 * SIZE + SLOPE]
             x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
             for i in range(row.size):
-                t0 = x0[i] - m0
-                t1 = x1[i] - m1
-                t2 = x2[i] - m2
-                t3 = x3[i] - m3
-                row[i] += constant + (h0 * t0 * t0 + h1 * t1 * t1) + (h2 * t2 * t2 + h3 * t3 * t3)
+                t0 = (x0[i] - m0) * h0
+                t1 = (x1[i] - m1) * h1
+                t2 = (x2[i] - m2) * h2
+                t3 = (x3[i] - m3) * h3
+                row[i] += constant - (t0 * t0 + t1 * t1) - (t2 * t2 + t3 * t3)
         for j in range(fours, d):
             p = parameters[k, j * SIZE : (j + 1) * SIZE]
             constant, mean, slope = p[CONSTANT], p[MEAN], p[SLOPE]
             cells = x[j]
             for i in range(row.size):
-                t = cells[i] - mean
-                row[i] += constant + slope * t * t
+                t = (cells[i] - mean) * slope
+                row[i] += constant - t * t
 
 
 @jit_sums

@@ -2,7 +2,7 @@
 
 numba's own ``exp`` and ``log`` are scalar library calls (5 ns an element); these are polynomials over a reduced argument
 (0.6 to 1 ns). Polynomials interpolate at Chebyshev nodes, coefficients computed with mpmath at 50 digits. Largest error
-against 50-digit mpmath, as the tests measure it: exp and log 3e-16 relative (log outside [0.9, 1.1]: 2e-16).
+relative error against 50-digit mpmath where multiply-adds fuse: exp 1.2e-16, log 1.4e-16. The tests allow 3e-16.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer
 _LOG_2_HIGH = 6.93147180369123816490e-01  # 33 bits of log 2, so that a multiple by an exponent is exact
 _LOG_2_LOW = 1.90821492927058770002e-10
 _TWO_52 = 4503599627370496.0
+_TWO_600 = 2.0**600
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 _LARGEST = 1.7976931348623157e308
 _MANTISSA = np.int64(0x000FFFFFFFFFFFFF)
@@ -143,5 +144,7 @@ def poisson_deviance(x, rate):
     p = p * square + 1.0 / 5.0
     p = p * square + 1.0 / 3.0
     near = (x - rate) * v + 2.0 * x * v * square * p
-    far = x * log(x / rate) + rate - x
+    # Beside a rate below 1e-150 the ratio may overflow: it is taken to 2**600 times the rate.
+    small = rate < 1e-150
+    far = x * (log(x / (rate * _TWO_600 if small else rate)) + (415.88830833596717 if small else 0.0)) + rate - x
     return near if -0.1 < v < 0.1 else far
