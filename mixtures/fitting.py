@@ -88,8 +88,14 @@ def fit_mixture(
                 runs = list(pool.map(run, range(settings.n_init), [1] * settings.n_init))
         else:
             runs = [run(number) for number in range(settings.n_init)]
-    # A run that ended on a floor has a likelihood without bound: it counts only where every run did.
-    return _finish(max(runs, key=lambda run: (not run.floored, run.history[-1])), table, settings)
+    best = runs[0]
+    for other in runs[1:]:
+        # A run that ended on a floor has a likelihood without bound: it counts only where every run did. Starts that meet on
+        # one hill differ by rounding, which must not choose the order of the components: the first one wins.
+        gain = other.history[-1] - best.history[-1]
+        if best.floored > other.floored or (best.floored == other.floored and gain > 1e-10):
+            best = other
+    return _finish(best, table, settings)
 
 
 def run_em(assembly: Assembly, mixing: Floats, table: Table, settings: Settings, n_threads: int) -> Run:

@@ -154,8 +154,11 @@ def seed_centres(z, weights, seed, candidates, centres):
 
 
 @jit
-def nearest_centres(z, centres, labels, nearest, lowest, seen, trial):
-    """Labels (m,) of the nearest centre, the first on a tie; returns how many changed. The other vectors are scratch."""
+def nearest_centres(z, weights, centres, labels, nearest, lowest, seen, trial):
+    """Labels (m,) of the nearest centre, the first on a tie; returns the weight of the rows whose label changed.
+
+    `nearest`, `lowest`, `seen` and `trial` (m,) are scratch.
+    """
     m = z.shape[1]
     for i in range(m):
         lowest[i] = np.inf
@@ -166,9 +169,9 @@ def nearest_centres(z, centres, labels, nearest, lowest, seen, trial):
             closer = trial[i] < lowest[i]
             lowest[i] = trial[i] if closer else lowest[i]
             nearest[i] = c if closer else nearest[i]
-    changed = 0
+    changed = 0.0
     for i in range(m):
-        changed += 1 if labels[i] != nearest[i] else 0
+        changed += weights[i] if labels[i] != nearest[i] else 0.0
         labels[i] = nearest[i]
     return changed
 
@@ -186,7 +189,8 @@ def cluster_rows(addresses, strides, widths, rows, weights, k, seed, max_iter, l
     lowest, seen, trial = np.empty(m), np.empty(m), np.empty(m)
     labels[:] = -1
     for _ in range(max_iter):
-        if 100 * nearest_centres(z, centres, labels, nearest, lowest, seen, trial) <= m:  # EM does the rest better
+        changed = nearest_centres(z, weights, centres, labels, nearest, lowest, seen, trial)
+        if 100 * changed <= weights.sum():  # a share of weight, not of rows; EM does the rest better
             break
         sums[:] = 0.0
         mass[:] = 0.0
