@@ -51,7 +51,8 @@ class Column:
         self.whole = whole
         magnitude = max(abs(lower), abs(upper)) if observed and lower == lower else 0.0
         self.magnitude = magnitude
-        self.floor = 16 * _EPSILON * (magnitude or 1.0)
+        # never subnormal: its reciprocal must be a number, too
+        self.floor = max(16 * _EPSILON * (magnitude or 1.0), 2.3e-308)
         self.unit = 1.0
         if 0.0 < magnitude < math.inf and not 1e-100 < magnitude < 1e100:
             # kept inside the range whose reciprocal is a normal number

@@ -124,10 +124,12 @@ class Product(Declared):
         return fit(self, X, sample_weight)
 
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
-        """Draw n rows, shape (n, d), columns in the order of the factors: numbers where all factors draw numbers."""
+        """Draw n rows, shape (n, d), columns by position, or in the order of the factors where they have names."""
         self._require_complete()
         random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
-        return np.hstack([factor.sample(n, random) for factor in self.factors.values()])
+        drawn = np.hstack([factor.sample(n, random) for factor in self.factors.values()])
+        columns = [column for key in self.factors for column in (key if isinstance(key, tuple) else (key,))]
+        return drawn[:, np.argsort(columns)] if all(isinstance(column, int) for column in columns) else drawn
 
 
 def _position(column: Any, table: Table) -> int:
