@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,7 @@ class Assembly:
         block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * len(components))
         self.plan = Plan(len(components), block, plates, columns, units, fillers)
         addresses, strides = addresses_of(self._sources)
-        weights = np.empty(0) if weights is None else np.require(weights, np.float64, ["C", "W"])
+        weights = np.empty(0) if weights is None else _in_range(weights)
         self.rows = Rows(table.n_rows, addresses, strides, weights)
 
     def _lay(self) -> list[_Plate]:
@@ -234,6 +235,14 @@ class Assembly:
         """Names of the columns of plates whose flags have this bit."""
         names = {self.table.where(j) for plate, flag in zip(self._plates, flags, strict=True) if flag & bit for j in plate.columns}
         return sorted(names)
+
+
+def _in_range(weights: Floats) -> Floats:
+    """Weights as the engine reads them; times a power of two, which changes no parameter, where their sums would overflow."""
+    largest = float(weights.max())
+    if not 1e-100 < largest < 1e100:
+        weights = weights * 2.0 ** -max(min(math.frexp(largest)[1], 1000), -1000)
+    return np.require(weights, np.float64, ["C", "W"])
 
 
 def _block_rows(width: int) -> int:

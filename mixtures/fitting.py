@@ -123,7 +123,7 @@ def _blame(run: Run, table: Table) -> str:
     bad = np.flatnonzero(~np.isfinite(density))
     if not len(bad):
         return "the sum over rows is not finite"
-    cells = ", ".join(f"{name}={table.value(j, int(bad[0]))!r}" for j, name in enumerate(table.names[:8]))
+    cells = ", ".join(f"{table.where(j)}: {table.value(j, int(bad[0]))}" for j in range(min(8, table.n_columns)))
     return f"row {bad[0]} ({cells}) has log-density {density[bad[0]]} under the current components"
 
 

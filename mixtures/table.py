@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixtures._numba import jit, load_float
+from mixtures._numba import jit, load_float, wide_vectors
 from mixtures.exceptions import DataError, DataTypeError
 
 Floats = npt.NDArray[np.float64]
@@ -60,23 +60,36 @@ class Column:
 
 
 @jit
+def scan_block(start, stride, size, low, high, missing, fractions):
+    """Fold `size` values from address `start` into lanes, one a row of the block: elementwise, so that it vectorises."""
+    wide_vectors()
+    for i in range(size):
+        value = load_float(start + i * stride)
+        low[i] = value if value < low[i] else low[i]
+        high[i] = value if value > high[i] else high[i]
+        missing[i] += 0.0 if value == value else 1.0
+        fractions[i] += 0.0 if value == np.floor(value) else 1.0
+
+
+@jit
 def scan(n_rows, addresses, strides, out):
     """For every column: smallest and largest observed value, number of missing cells, whether all observed are whole."""
+    lanes = min(256, n_rows)
+    low, high, missing, fractions = np.empty(lanes), np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for j in range(addresses.size):
-        low = np.inf
-        high = -np.inf
-        missing = 0
-        fractions = 0
-        for i in range(n_rows):
-            value = load_float(addresses[j] + i * strides[j])
-            low = value if value < low else low
-            high = value if value > high else high
-            missing += value != value
-            fractions += value != np.floor(value)
-        out[j, 0] = low
-        out[j, 1] = high
-        out[j, 2] = missing
-        out[j, 3] = 1.0 if fractions == missing else 0.0
+        for i in range(lanes):
+            low[i], high[i], missing[i], fractions[i] = np.inf, -np.inf, 0.0, 0.0
+        for first in range(0, n_rows, lanes):
+            start = addresses[j] + first * strides[j]
+            scan_block(start, strides[j], min(lanes, n_rows - first), low, high, missing, fractions)
+        out[j, 0], out[j, 1], out[j, 2] = np.inf, -np.inf, 0.0
+        broken = 0.0
+        for i in range(lanes):
+            out[j, 0] = min(out[j, 0], low[i])
+            out[j, 1] = max(out[j, 1], high[i])
+            out[j, 2] += missing[i]
+            broken += fractions[i]
+        out[j, 3] = 1.0 if broken == out[j, 2] else 0.0
 
 
 class Table:

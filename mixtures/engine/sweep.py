@@ -372,6 +372,20 @@ def sweep_chunks(plan, rows, parameters, log_weights, counter, statistics):
 
 
 @jit
+def most_probable(joint, best, labels):
+    """Place of the largest entry of every column of joint (k, b), the first on a tie; `best` (b,) is scratch."""
+    wide_vectors()
+    for i in range(labels.size):
+        best[i] = joint[0, i]
+        labels[i] = 0
+    for k in range(1, joint.shape[0]):
+        for i in range(labels.size):
+            larger = joint[k, i] > best[i]
+            best[i] = joint[k, i] if larger else best[i]
+            labels[i] = k if larger else labels[i]
+
+
+@jit
 def evaluate_chunks(plan, rows, parameters, log_weights, counter, want_log, density, posterior, labels):
     """Write what is asked for, chunk after chunk: an output of size 0 is not wanted.
 
@@ -390,12 +404,7 @@ def evaluate_chunks(plan, rows, parameters, log_weights, counter, want_log, dens
             gather(plan, rows, first, x, mask)
             log_joint(plan, parameters, log_weights, x, mask, joint, scratch[3])
             if labels.size:
-                for i in range(b):
-                    best = 0
-                    for c in range(1, k):
-                        if joint[c, i] > joint[best, i]:
-                            best = c
-                    labels[first + i] = best
+                most_probable(joint, scratch[4][0, :b], labels[first : first + b])
             if want_log and posterior.size:
                 for i in range(b):
                     for c in range(k):
