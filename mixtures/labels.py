@@ -22,10 +22,11 @@ class LabelsFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        target = path.resolve()
-        # A pipe or a terminal cannot be replaced by a file.
-        self._partial = None if target.exists() and not target.is_file() else target.with_name(f".{target.name}.{os.getpid()}.part")
-        self._target = target
+        if path.exists() and not path.is_file():  # a pipe or a terminal cannot be replaced by a file
+            self._target, self._partial = path, None
+        else:
+            self._target = path.resolve()
+            self._partial = self._target.with_name(f".{self._target.name}.{os.getpid()}.part")
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Self:

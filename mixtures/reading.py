@@ -38,6 +38,9 @@ def read_table(path: Path) -> Any:
             if kind == ".parquet":
                 frame = polars.read_parquet(file)
             else:
+                if b"\0" in file.read(4096):
+                    raise DataError(f"{path}: cannot be read as a csv table: expected text in UTF-8, found a binary file")
+                file.seek(0)
                 frame = polars.read_csv(file, infer_schema_length=None, try_parse_dates=True, null_values=MISSING)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None

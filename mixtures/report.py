@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import singledispatch
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mixtures.distributions import Bernoulli, Categorical, Normal
 from mixtures.inference import ColumnChoice
 from mixtures.selection import Candidate
 
@@ -18,6 +16,8 @@ SMALLEST_SHOWN = 0.0005
 """Less likely categories are not shown: 0.0% says nothing."""
 MAX_WIDTH = 20  # of a name or a category
 GAP = "  "
+LEFT_HEADS = ("component", "")
+LEGEND = "m ± s: mean and standard deviation"
 
 
 def columns_text(choices: Sequence[ColumnChoice]) -> str:
@@ -59,7 +59,8 @@ def model_text(components: Sequence[Any], weights: npt.ArrayLike, width: int = 1
         blocks.append([[short(str(name))], [family], *cells])
     blocks.insert(0, [["weight"], [""], *[[f"{100 * weight:.1f}%"] for weight in np.asarray(weights, dtype=float)]])
     panels = _panels(heads, blocks, width)
-    return "\n\n".join(_panel_text(heads, blocks, panel) for panel in panels)
+    text = "\n\n".join(_panel_text(heads, blocks, panel) for panel in panels)
+    return f"{text}\n{LEGEND}" if " ± " in text else text
 
 
 def sizes_text(labels: npt.NDArray[np.int64], n_components: int) -> str:
@@ -81,37 +82,35 @@ def cross_text(labels: npt.NDArray[np.int64], known: Sequence[Any], n_components
     return f"{table}\n{agreeing:,} of {len(labels):,} rows are of the most common {name} of their cluster."
 
 
-@singledispatch
 def describe(distribution: Any, column: Sequence[Any] = ()) -> list[str]:
-    """A fitted distribution in a few short lines: its parameters by name, unless its family has a better form here.
+    """A fitted distribution in a few short lines, told by the parameters it declares: by name, unless there is a better form.
 
     `column` holds the distributions of the same column in all components, which are to be shown alike.
     """
-    values: Mapping[str, Any] = {name: getattr(distribution, name) for name in getattr(distribution, "parameters", {})}
-    if not values:
+    declared = set(getattr(distribution, "parameters", ()))
+    if declared == {"mean", "std"}:
+        return [_mean_and_std(distribution, column)]
+    if declared == {"probability"}:
+        return [f"true {percent(distribution.probability)}"]
+    if hasattr(distribution, "categories"):
+        return _top_categories(distribution)
+    if not declared:
         return [short(repr(distribution))]
-    return [f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()]
+    return [f"{name} {_parameter(getattr(distribution, name))}" for name in getattr(distribution, "parameters", ())]
 
 
-@describe.register
-def _describe_normal(normal: Normal, column: Sequence[Any] = ()) -> list[str]:
-    mean, std = float(normal.mean or 0.0), float(normal.std or 0.0)
+def _mean_and_std(distribution: Any, column: Sequence[Any]) -> str:
+    mean, std = distribution.mean, distribution.std
     # Two digits of the smallest standard deviation say how exact the means need be.
-    least = min([std, *[float(peer.std) for peer in column if isinstance(peer, Normal)]])
+    least = min([std, *[peer.std for peer in column if hasattr(peer, "std")]])
     decimals = max(0, 1 - int(np.floor(np.log10(least))))
     if decimals > 6 or abs(mean) >= 1e9 or std >= 1e9:
-        return [f"{mean:.6g} ± {std:.2g}"]
-    return [f"{mean:,.{decimals}f} ± {std:,.{decimals}f}"]
+        return f"{mean:.6g} ± {std:.2g}"
+    return f"{mean:,.{decimals}f} ± {std:,.{decimals}f}"
 
 
-@describe.register
-def _describe_bernoulli(bernoulli: Bernoulli, column: Sequence[Any] = ()) -> list[str]:
-    return [f"true {percent(float(bernoulli.probability or 0.0))}"]
-
-
-@describe.register
-def _describe_categorical(categorical: Categorical, column: Sequence[Any] = ()) -> list[str]:
-    pairs = sorted(zip(categorical.probabilities or (), categorical.categories or (), strict=True), key=lambda pair: -pair[0])
+def _top_categories(distribution: Any) -> list[str]:
+    pairs = sorted(zip(distribution.probabilities, distribution.categories, strict=True), key=lambda pair: -pair[0])
     seen = [(probability, str(category)) for probability, category in pairs if probability >= SMALLEST_SHOWN]
     # One category beyond the top is shown itself rather than as "1 other".
     shown = seen if len(seen) <= TOP_CATEGORIES + 1 else seen[:TOP_CATEGORIES]
@@ -119,6 +118,10 @@ def _describe_categorical(categorical: Categorical, column: Sequence[Any] = ()) 
     if len(shown) < len(seen):
         lines.append(f"{len(seen) - len(shown)} others {percent(sum(probability for probability, _ in seen[len(shown) :]))}")
     return lines
+
+
+def _parameter(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, (float, np.floating)) else short(str(value))
 
 
 def percent(probability: float) -> str:
@@ -151,7 +154,9 @@ def _width(heads: Sequence[str], blocks: Sequence[Sequence[Sequence[str]]], k: i
 
 def _panels(heads: Sequence[str], blocks: Sequence[Sequence[Sequence[str]]], width: int) -> list[list[int]]:
     """Components side by side as far as they fit, the others in panels below."""
-    left = sum(max(len(line) for block in blocks for line in block[c]) + len(GAP) for c in (0, 1))
+    left = sum(
+        max(len(head), *(len(line) for block in blocks for line in block[c])) + len(GAP) for c, head in enumerate(LEFT_HEADS)
+    )
     panels: list[list[int]] = [[]]
     used = left
     for k in range(len(heads)):
@@ -170,4 +175,4 @@ def _panel_text(heads: Sequence[str], blocks: Sequence[Sequence[Sequence[str]]],
         cells = [block[0], block[1], *[block[2 + k] for k in panel]]
         height = max(map(len, cells))
         rows += [[cell[i] if i < len(cell) else "" for cell in cells] for i in range(height)]
-    return table_text(["component", "", *[heads[k] for k in panel]], rows, align="<<" + ">" * len(panel))
+    return table_text([*LEFT_HEADS, *[heads[k] for k in panel]], rows, align="<<" + ">" * len(panel))
