@@ -177,6 +177,8 @@ def test_a_users_family_with_kernels_of_its_own_obeys_the_laws(scale):
 PRODUCTS = {
     "one factor": Product(Normal(3.0, 0.5)),
     "by position": Product(Normal(1.0, 2.0), Poisson(3.0), Exponential(0.5)),
+    "by position, out of order": Product({1: Poisson(3.0), 0: Normal(-1.0, 2.0)}),
+    "with an interleaved block": Product({(0, 2): Correlated([1.0, 2.0], [[2.0, 1.2], [1.2, 1.0]]), 1: Normal(9.0, 1.0)}),
     "many columns of one family": Product(*(Normal(10.0 * j, 1.0 + j) for j in range(6))),
     "by name": Product(age=Normal(40.0, 12.0), visits=Poisson(1.5), smoker=Bernoulli(0.3)),
     "with categories": Product(Normal(0.0, 1.0), Categorical((0.2, 0.8), ("x", "y"))),

@@ -153,7 +153,9 @@ def _domains(distribution: Any, support: Interval | None) -> list[Interval | tup
             width = len(key) if isinstance(key, tuple) else 1
             own = _domains(factor, None) or [real]
             found += own if len(own) == width else own[:1] * width
-        return found
+        columns = [column for key in factors for column in (key if isinstance(key, tuple) else (key,))]
+        in_order = all(isinstance(column, int) for column in columns)
+        return [found[place] for place in np.argsort(columns)] if in_order else found
     if getattr(distribution, "categories", None) is not None:
         return [tuple(distribution.categories)]
     declared = getattr(distribution, "support", None)
