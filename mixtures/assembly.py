@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +16,8 @@ from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import SIZE as DOOR_SIZE
 from mixtures.door import Door
 from mixtures.engine import loop
-from mixtures.engine.plan import CHUNK_ROWS, FAILED, PLATE_FIELDS, ROW_NUMBER, Floats, Ints, Plan, Rows
-from mixtures.exceptions import DataError, FitError, ParameterError
+from mixtures.engine.plan import CHUNK_ROWS, FAILED, FLOORED, PLATE_FIELDS, ROW_NUMBER, Floats, Ints, Plan, Rows
+from mixtures.exceptions import DataError, DegenerateWarning, FitError, ParameterError
 from mixtures.table import Column, Table, addresses_of
 
 MAX_FIT_STEPS = 1000
@@ -128,8 +129,7 @@ class Assembly:
             rows = self._parameters(plate, parameters)
             for row, members in zip(rows, plate.members, strict=True):
                 if plate.kernels is DOOR_KERNELS:
-                    data = np.column_stack([self.table.numbers(j) for j in plate.columns[:-1]])
-                    row[:] = self.door.add(members[0], data)
+                    row[:] = self.door.add(members[0], _block(plate.columns[:-1], self.table))
                     continue
                 for c, (distribution, place) in enumerate(zip(members, plate.places, strict=True)):
                     key = id(distribution), id(place)
@@ -292,9 +292,35 @@ def _columns(factors: Sequence[Sequence[tuple[tuple[int, ...], Any]]], table: Ta
     return places
 
 
-def complete(component: Any, table: Table) -> Any:
-    """`component` with every factor given some parameters, learned categories included; a Python-only part that says it is
-    incomplete is fitted to all rows."""
+def is_given(component: Any, table: Table) -> bool:
+    """Whether a component brings all its parameters, so that EM can start there.
+
+    A user's class may say so by an attribute ``is_complete``; without one, it is asked for the density of the first row.
+    """
+    for columns, distribution in factors_of(component, table):
+        if hasattr(distribution, "is_complete"):
+            complete = bool(distribution.is_complete)
+        else:
+            try:
+                distribution.log_prob(_block(columns, table)[:1])
+                complete = True
+            except Exception:  # whatever an unfitted class raises; a broken one raises it again in the fit
+                complete = False
+        if not complete:
+            return False
+    return True
+
+
+def _block(columns: Sequence[int], table: Table) -> Floats:
+    """Columns of numbers as a matrix (n, d)."""
+    return np.column_stack([table.numbers(j) for j in columns])
+
+
+def complete(component: Any, table: Table, given: bool = True) -> Any:
+    """`component` with every factor given some parameters, learned categories included.
+
+    A Python-only part of a component that is not `given` is fitted to all rows.
+    """
     parts = []
     for columns, distribution in factors_of(component, table):
         if hasattr(distribution, "kernels"):
@@ -309,10 +335,11 @@ def complete(component: Any, table: Table) -> Any:
                             f"{table.where(columns[0])}: expected at least one observed value, found only missing cells"
                         )
                 start = distribution._start(place)
-                given = {name: value for name, value in distribution._values().items() if value is not None}
-                distribution = type(distribution)(**{**start._values(), **given})
-        elif not getattr(distribution, "is_complete", True):
-            distribution = copy.deepcopy(distribution).fit(np.column_stack([table.numbers(j) for j in columns]))
+                known = {name: value for name, value in distribution._values().items() if value is not None}
+                distribution = type(distribution)(**{**start._values(), **known})
+        elif not given:
+            block = _block(columns, table)
+            distribution = copy.deepcopy(distribution).fit(block[~np.isnan(block).any(axis=1)])
         parts.append(distribution)
     return rejoin(component, parts, table)
 
@@ -406,6 +433,16 @@ def without_zeros(table: Table, weights: Floats | None) -> tuple[Table, Floats |
     return table, weights
 
 
+def warn_floored(places: Iterable[str]) -> None:
+    """Warn of scales held at their floor on the named columns."""
+    warnings.warn(
+        f"a scale was held at its floor, 16 rounding errors of the column's largest value, on {', '.join(places)}: the rows of a "
+        "component agree, or all but agree beside that value. Leave the column or the outlier out, or fit fewer components.",
+        DegenerateWarning,
+        stacklevel=5,
+    )
+
+
 def log_prob(distribution: Any, X: Any) -> Floats:
     """Log-density of every row under one complete distribution."""
     table = Table.read(X)
@@ -422,9 +459,12 @@ def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
     table = Table.read(X)
     table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
     check_support([distribution], table)
-    start = complete(distribution, table)
+    start = complete(distribution, table, given=False)
     assembly = Assembly([start], table, weights)
     assembly.prepare()
-    if assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64)) & FAILED:
+    outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64))
+    if outcome & FAILED:
         raise FitError(f"{type(distribution).__name__}: no parameters could be found for these rows")
+    if outcome & FLOORED:
+        warn_floored(table.where(j) for j in range(table.n_columns))
     return assembly.unpack()[0]

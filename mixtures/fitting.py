@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mixtures.assembly import Assembly, complete
+from mixtures.assembly import Assembly, complete, is_given, warn_floored
 from mixtures.engine.loop import em
 from mixtures.engine.plan import CHUNK_ROWS, FLOORED, Floats, Ints
 from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
@@ -68,16 +68,19 @@ class Fit:
     labels: Ints
 
 
-def fit_mixture(
-    components: Sequence[Any], given: bool, table: Table, weights: Floats | None, mixing: Floats | None, settings: Settings
-) -> Fit:
-    """Fit k `components` to the rows of `table`. `given`: EM starts at their parameters. `mixing` (k,): its first weights."""
+def fit_mixture(components: Sequence[Any], table: Table, weights: Floats | None, mixing: Floats | None, settings: Settings) -> Fit:
+    """Fit k `components` to the rows of `table`; `mixing` (k,) are the weights that EM starts from.
+
+    EM starts at the parameters of a component that brings them. Equal components would stay equal for ever: they are taken
+    for one family several times, whose start is to be found.
+    """
     k = len(components)
-    if given or k == 1:
-        assembly = Assembly([complete(component, table) for component in components], table, weights)
+    given = [is_given(component, table) and not _is_repeated(place, components) for place, component in enumerate(components)]
+    if all(given) or k == 1:
+        assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
         runs = [run_em(assembly, np.full(k, 1.0 / k) if mixing is None else mixing, table, settings, settings.n_threads)]
     else:
-        starter = Starter(components, table, weights, settings.random_state)
+        starter = Starter(components, given, table, weights, settings.random_state)
 
         def run(number: int, n_threads: int = settings.n_threads) -> Run:
             assembly, found = starter.start(number)
@@ -96,6 +99,15 @@ def fit_mixture(
         if best.floored > other.floored or (best.floored == other.floored and gain > 1e-10):
             best = other
     return _finish(best, table, settings)
+
+
+def _is_repeated(place: int, components: Sequence[Any]) -> bool:
+    """Whether another component is equal to the one at `place`."""
+    return any(
+        other is components[place] or (type(other) is type(components[place]) and bool(other == components[place]))
+        for k, other in enumerate(components)
+        if k != place
+    )
 
 
 def run_em(assembly: Assembly, mixing: Floats, table: Table, settings: Settings, n_threads: int) -> Run:
@@ -140,13 +152,7 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
         advice = MESSAGES[CONTINUE].format(max_iter=settings.max_iter, tol=settings.tol)
         warnings.warn(advice, ConvergenceWarning, stacklevel=4)
     if run.floored:
-        where = ", ".join(run.assembly.columns_with(run.flags, FLOORED))
-        warnings.warn(
-            f"a scale was held at the smallest value that rounding allows, on {where}: the column, or a component's part of it, "
-            "is constant. Leave the column out, or fit fewer components.",
-            DegenerateWarning,
-            stacklevel=4,
-        )
+        warn_floored(run.assembly.columns_with(run.flags, FLOORED))
     empty = np.flatnonzero(run.weights == 0).tolist()
     if empty:
         warnings.warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning, stacklevel=4)

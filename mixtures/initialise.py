@@ -64,9 +64,11 @@ def sample_rows(assembly: Assembly, size: int) -> Sample:
 class Starter:
     """Makes starts for one model on one table."""
 
-    def __init__(self, components: Sequence[Any], table: Table, weights: Floats | None, random_state: Any) -> None:
+    def __init__(
+        self, components: Sequence[Any], given: Sequence[bool], table: Table, weights: Floats | None, random_state: Any
+    ) -> None:
         self._seed = seed_of(random_state)
-        self._given = [_is_complete(component) for component in components]
+        self._given = given
         kinds: dict[Any, list[int]] = {}
         kind_of = {id(component): _kind(component) for component in components}
         for place, component in enumerate(components):
@@ -74,9 +76,9 @@ class Starter:
         self._kinds = kinds
         self._is_uniform = len(kinds) == 1 and not any(self._given)
         completed: dict[int, Any] = {}
-        for component in components:
+        for component, is_given in zip(components, given, strict=True):
             if id(component) not in completed:
-                completed[id(component)] = complete(component, table)
+                completed[id(component)] = complete(component, table, is_given)
         self._components = [completed[id(component)] for component in components]
         self._table, self._weights = table, weights
         self._assembly = Assembly(self._components, table, weights)
@@ -146,10 +148,6 @@ def seed_of(random_state: Any) -> int:
     if isinstance(random_state, (int, np.integer)) and random_state >= 0:
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _is_complete(component: Any) -> bool:
-    return bool(getattr(component, "is_complete", True))
 
 
 def _kind(component: Any) -> Any:

@@ -66,7 +66,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         n_components: int | None = None,
         *,
         weights: Any = None,
-        tol: float = 1e-6,
+        tol: float = 1e-8,
         max_iter: int = 1000,
         n_init: int = 1,
         random_state: Any = None,
@@ -108,10 +108,8 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
         check_support(components, table)
-        copies = hasattr(self.components, "log_prob") and k > 1
-        given = not copies and all(getattr(component, "is_complete", True) for component in components)
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
-        result = fit_mixture(components, given, table, used, mixing, settings)
+        result = fit_mixture(components, table, used, mixing, settings)
         self._remember_columns(X, whole)
         self.components_ = result.components
         self.weights_ = result.weights
@@ -166,6 +164,8 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         else:
             raise ParameterError(f"components must be a distribution or a sequence of them, found {self.components!r}")
         for place, component in enumerate(components):
+            if isinstance(component, type):
+                raise ParameterError(f"component {place} must be a distribution, found a class: write {component.__name__}()")
             if not (callable(getattr(component, "log_prob", None)) and callable(getattr(component, "fit", None))):
                 raise ParameterError(f"component {place} must be a distribution with log_prob and fit, found {component!r}")
         return components
@@ -177,27 +177,39 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
             raise ParameterError(f"n_jobs must be a whole number other than 0, or None, found {self.n_jobs!r}")
         return int(self.n_jobs) if self.n_jobs > 0 else max(1, available_threads() + 1 + int(self.n_jobs))
 
-    # --- questions to a fitted model ---
+    # --- questions to a fitted model, or to one whose parameters were all given ---
+
+    def _state(self) -> tuple[list[Any], Floats]:
+        """Components and weights: the fitted ones, or those given."""
+        if not hasattr(self, "components_"):
+            components = self._listed_components()
+            if not all(getattr(component, "is_complete", True) for component in components):
+                check_is_fitted(self, "components_")
+            k = len(components)
+            return components, np.full(k, 1.0 / k) if self.weights is None else np.asarray(self.weights, dtype=float)
+        return self.components_, self.weights_
 
     def _evaluate(self, X: Any, *wanted: str) -> dict[str, Any]:
         """Outputs of one pass over X: "density" and "labels" (n,), "posterior" or "log_joint" (n, k)."""
-        check_is_fitted(self, "components_")
-        flat = np.ndim(X) == 1 and not hasattr(X, "columns") and self.n_features_in_ == 1
+        components, mixing = self._state()
+        width = getattr(self, "n_features_in_", None)  # None: parameters were given, no table has been seen
+        flat = np.ndim(X) == 1 and not hasattr(X, "columns") and width in (None, 1)
         table = Table.read(X, one_column=flat)
-        validate_data(self, _two_dimensional(X) if flat else X, skip_check_array=True, reset=False)
+        if width is not None:
+            validate_data(self, _two_dimensional(X) if flat else X, skip_check_array=True, reset=False)
         if not table.n_rows:
             raise DataError(
                 f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
             )
-        assembly = Assembly(self.components_, table)
+        assembly = Assembly(components, table)
         assembly.check_finite()
         assembly.prepare()
         shapes: dict[str, Any] = {"density": table.n_rows, "labels": table.n_rows}
         outputs = {
-            name: np.empty(shapes.get(name, (table.n_rows, len(self.components_))), np.int64 if name == "labels" else np.float64)
+            name: np.empty(shapes.get(name, (table.n_rows, len(components))), np.int64 if name == "labels" else np.float64)
             for name in wanted
         }
-        assembly.evaluate(safe_log(self.weights_), self._n_threads(), **outputs)
+        assembly.evaluate(safe_log(mixing), self._n_threads(), **outputs)
         return outputs
 
     def _possible(self, density: Floats) -> None:
@@ -252,24 +264,24 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
 
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, d), in random order; objects where a column's categories are no numbers."""
-        check_is_fitted(self, "components_")
+        components, mixing = self._state()
         random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
-        counts = random.multinomial(n, self.weights_ / self.weights_.sum())
-        rows = [component.sample(int(count), random) for component, count in zip(self.components_, counts, strict=True) if count]
-        return np.concatenate(rows)[random.permutation(n)] if rows else np.empty((0, self.n_features_in_))
+        counts = random.multinomial(n, mixing / mixing.sum())
+        rows = [component.sample(int(count), random) for component, count in zip(components, counts, strict=True)]
+        return np.concatenate(rows)[random.permutation(n)]
 
     # --- how good it is ---
 
     @property
     def n_parameters(self) -> int:
         """Number of free parameters: those of the components and k - 1 weights."""
-        check_is_fitted(self, "components_")
-        return int(sum(component.n_parameters for component in self.components_)) + len(self.components_) - 1
+        components, _ = self._state()
+        return int(sum(component.n_parameters for component in components)) + len(components) - 1
 
     @property
     def n_features(self) -> int:
         """Number of columns."""
-        check_is_fitted(self, "components_")
+        check_is_fitted(self, "n_features_in_")
         return int(self.n_features_in_)
 
     def bic(self, X: Any, sample_weight: Any = None) -> float:
@@ -302,18 +314,19 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
 
     @property
     def is_complete(self) -> bool:
-        """Whether it has been fitted."""
-        return hasattr(self, "components_")
+        """Whether it has been fitted, or every parameter was given."""
+        return hasattr(self, "components_") or all(getattr(c, "is_complete", True) for c in self._listed_components())
 
     def _em_step(self, X: Any, sample_weight: Any) -> GeneralMixtureModel:
         """One EM iteration from here: an M-step that never lowers the weighted likelihood of an enclosing mixture."""
         table = Table.read(X)
         table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
         settings = Settings(0.0, 1, 1, None, 1)
-        run = run_em(Assembly(self.components_, table, weights), self.weights_, table, settings, 1)
+        components, mixing = self._state()
+        run = run_em(Assembly(components, table, weights), mixing, table, settings, 1)
         new = type(self)(**self.get_params(deep=False))
         new.components_, new.weights_ = run.assembly.unpack(), run.weights
-        new.n_features_in_ = self.n_features_in_
+        new.n_features_in_ = table.n_columns
         return new
 
     # --- scikit-learn ---

@@ -121,6 +121,10 @@ class Table:
             # As scikit-learn has it, numbers that pandas makes up are no names.
             named = any(isinstance(name, str) for name in frame.columns)
             return cls(columns, [str(name) for name in frame.columns], len(frame), named)
+        if hasattr(X, "collect") and hasattr(X, "columns"):
+            raise DataTypeError("expected a table in memory, found a lazy frame: call its collect() first")
+        if isinstance(X, dict):
+            raise DataTypeError("expected an array or a frame, found a dict: make it a frame of pandas or polars first")
         array = np.asarray(X)
         if array.dtype.kind in "US" and not isinstance(X, np.ndarray):
             array = np.asarray(X, dtype=object)  # rows that mix numbers and categories: keep the numbers

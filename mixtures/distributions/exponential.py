@@ -16,11 +16,11 @@ from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.plan import FLOORED
 from mixtures.engine.special import log
 
-# Parameters of one column, in the column's unit.
+# Parameters of one column.
 RATE = 0
 FLOOR = 1  # of the mean
-LOG_UNIT = 2
-CONSTANT = 3  # log rate - log unit
+UNIT = 2  # a power of two, in which the column is summed: at 1e308 a sum of rows would overflow
+LOG_RATE = 3
 SIZE = 4
 
 
@@ -28,7 +28,7 @@ SIZE = 4
 def _prepare(parameters):
     for k in range(parameters.shape[0]):
         for j in range(0, parameters.shape[1], SIZE):
-            parameters[k, j + CONSTANT] = log(parameters[k, j + RATE]) - parameters[k, j + LOG_UNIT]
+            parameters[k, j + LOG_RATE] = log(parameters[k, j + RATE])
 
 
 @jit
@@ -39,7 +39,7 @@ def _log_prob(parameters, x, out):
         for j in range(x.shape[0]):
             cells = x[j]
             rate = parameters[k, j * SIZE + RATE]
-            constant = parameters[k, j * SIZE + CONSTANT]
+            constant = parameters[k, j * SIZE + LOG_RATE]
             for i in range(row.size):
                 row[i] += constant - rate * cells[i] if cells[i] >= 0.0 else -np.inf
 
@@ -51,9 +51,10 @@ def _accumulate(parameters, x, responsibilities, statistics):
         share = responsibilities[k]
         for j in range(x.shape[0]):
             cells = x[j]
+            scale = 1.0 / parameters[k, j * SIZE + UNIT]
             total = 0.0
             for i in range(share.size):
-                total += share[i] * cells[i]
+                total += share[i] * (cells[i] * scale)
             statistics[k, 1 + j] += total
 
 
@@ -66,7 +67,7 @@ def _maximize(statistics, parameters):
             continue
         for j in range(parameters.shape[1] // SIZE):
             p = parameters[k, j * SIZE : (j + 1) * SIZE]
-            mean = statistics[k, 1 + j] / total
+            mean = statistics[k, 1 + j] / total * p[UNIT]
             if not mean > p[FLOOR]:
                 mean = p[FLOOR]
                 outcome |= FLOORED
@@ -98,7 +99,6 @@ class Exponential(Family):
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     several_columns = True
-    uses_unit = True
 
     def __init__(self, rate: float | None = None) -> None:
         super().__init__(rate=rate)
@@ -122,10 +122,10 @@ class Exponential(Family):
         return SIZE, 2
 
     def _pack(self, column):
-        return self.rate * column.unit, column.floor / column.unit, np.log(column.unit), 0.0
+        return self.rate, column.floor, column.unit, 0.0
 
     def _unpack(self, row, column):
-        return Exponential(row[RATE] / column.unit)
+        return Exponential(row[RATE])
 
     def _start(self, column):
         return Exponential(1.0 / max(column.upper / 2, column.floor))

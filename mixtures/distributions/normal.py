@@ -139,7 +139,8 @@ def _maximize(statistics, parameters):
             mean = p[CENTRE] + shift
             variance = square - shift * shift
             # Cancellation beyond 1e4: the variance has lost four digits, unless the move is itself rounding.
-            if shift * shift > 1e4 * variance and abs(shift) > 8 * 2.2e-16 * abs(mean):
+            # Written so that an overflow to NaN asks, too.
+            if not shift * shift <= 1e4 * variance and abs(shift) > 8 * 2.2e-16 * abs(mean):
                 outcome |= REPEAT
                 p[CENTRE] = mean
                 continue

@@ -52,6 +52,8 @@ class Product(Declared):
             raise ParameterError("Product: expected at least one factor, found none")
         seen: set[Any] = set()
         for key, factor in items:
+            if isinstance(factor, type):
+                raise ParameterError(f"Product: factor {key!r} must be a distribution, found a class: write {factor.__name__}()")
             if not (hasattr(factor, "log_prob") and hasattr(factor, "fit")):
                 raise ParameterError(f"Product: factor {key!r} must have log_prob and fit, found {factor!r}")
             for column in key if isinstance(key, tuple) else (key,):
@@ -98,9 +100,9 @@ class Product(Declared):
         return sum(len(key) if isinstance(key, tuple) else 1 for key in self.factors)
 
     def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:
-        by_position = all(isinstance(key, int) for key in self.factors)
-        if by_position and table.n_columns != len(self.factors):
-            raise DataError(f"Product: expected {len(self.factors)} columns, one a factor, found {table.n_columns}")
+        named = [column for key in self.factors for column in (key if isinstance(key, tuple) else (key,))]
+        if table.n_columns != len(named) and all(isinstance(column, int) for column in named):
+            raise DataError(f"Product: expected {len(named)} columns, which its factors name by position, found {table.n_columns}")
         pairs = []
         for key, factor in self.factors.items():
             columns = key if isinstance(key, tuple) else (key,)
