@@ -51,6 +51,7 @@ def read_table(path: Path) -> Any:
         raise DataError(f"{path}: cannot be read as a {kind[1:]} table: {reason}") from None
     if not frame.width or not frame.height:
         raise DataError(f"{path}: the table is empty: expected at least one row below the names of the columns")
+    frame = frame.fill_nan(None)  # no number and no value are the same here: a missing cell
     return _tidy(frame, path) if kind == ".csv" else frame
 
 

@@ -121,7 +121,11 @@ def _top_categories(distribution: Any) -> list[str]:
 
 
 def _parameter(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, (float, np.floating)) else short(str(value))
+    if not isinstance(value, (float, np.floating)):
+        return short(str(value))
+    if value == 0 or 1000 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}".rstrip(".")  # three digits, zeros at the end too, so that components can be compared
 
 
 def percent(probability: float) -> str:

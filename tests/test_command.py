@@ -241,6 +241,13 @@ def test_blanks_quotes_and_spellings_of_missing(tmp_path):
     assert frame["d"].to_list() in ([None, True, False], [None, "true", "false"])
 
 
+def test_nan_in_parquet_is_missing(tmp_path, capsys):
+    path = tmp_path / "nan.parquet"
+    polars.DataFrame({"x": [0.5, float("nan"), None, 1.5, 2.0]}).write_parquet(path)
+    assert main([str(path), "-k", "1"]) == 0
+    assert "5 rows, 1 column, 2 missing cells" in capsys.readouterr().out
+
+
 def test_categories_that_are_partly_numbers_stay_text(tmp_path):
     path = tmp_path / "flats.csv"
     path.write_text("x,flat\n" + "0.5,1\n1.5,2\n2.5,3\n" * 10 + "3.5,3A\n")
