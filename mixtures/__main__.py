@@ -112,7 +112,7 @@ def _print_columns(path: Path | None, frame: Any, choices: Sequence[Any]) -> Non
     missing = int(sum(frame.null_count().row(0)))
     columns = "columns" if frame.width > 1 else "column"
     name = "The Palmer penguins (no table was given)" if path is None else str(path)
-    print(f"{name}: {frame.height:,} rows, {frame.width} column{'s' if frame.width > 1 else ''}, {missing:,} missing cells\n")
+    print(f"{name}: {frame.height:,} rows, {frame.width} {columns}, {missing:,} missing cells\n")
     print(columns_text(choices), flush=True)
 
 

@@ -123,9 +123,10 @@ def _top_categories(distribution: Any) -> list[str]:
 def _parameter(value: Any) -> str:
     if not isinstance(value, (float, np.floating)):
         return short(str(value))
-    if value == 0 or 1000 <= abs(value) < 1e9:
-        return f"{value:,.0f}"
-    return f"{value:#.3g}".rstrip(".")  # three digits, zeros at the end too, so that components can be compared
+    number = float(value)
+    if number == 0 or 1000 <= abs(number) < 1e9:
+        return f"{number:,.0f}"
+    return f"{number:#.3g}".rstrip(".")  # three digits, zeros at the end too, so that components can be compared
 
 
 def percent(probability: float) -> str:
