@@ -171,7 +171,7 @@ def test_a_fit_that_shrinks_to_a_point_is_degenerate_and_says_so():
     x = polars.DataFrame({"x": [0.0] * 50 + [1.0] * 50})
     (two,) = fit_sizes(Product(x=Normal()), x, [2], random_state=0)
     assert two.degenerate
-    assert any("smallest value" in note for note in two.notes)
+    assert any("held at its floor" in note for note in two.notes)
 
 
 def test_a_fit_that_stops_early_is_noted():
