@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +14,8 @@ from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import SIZE as DOOR_SIZE
 from mixtures.door import Door
 from mixtures.engine import loop
-from mixtures.engine.plan import CHUNK_ROWS, FAILED, FLOORED, PLATE_FIELDS, ROW_NUMBER, Floats, Ints, Plan, Rows
-from mixtures.exceptions import DataError, DegenerateWarning, FitError, ParameterError
+from mixtures.engine.plan import CHUNK_ROWS, PLATE_FIELDS, ROW_NUMBER, Floats, Ints, Plan, Rows
+from mixtures.exceptions import DataError, ParameterError
 from mixtures.table import Column, Table, addresses_of
 
 MAX_FIT_STEPS = 1000
@@ -129,7 +127,7 @@ class Assembly:
             rows = self._parameters(plate, parameters)
             for row, members in zip(rows, plate.members, strict=True):
                 if plate.kernels is DOOR_KERNELS:
-                    row[:] = self.door.add(members[0], _block(plate.columns[:-1], self.table))
+                    row[:] = self.door.add(members[0], block_of(plate.columns[:-1], self.table))
                     continue
                 for c, (distribution, place) in enumerate(zip(members, plate.places, strict=True)):
                     key = id(distribution), id(place)
@@ -292,179 +290,6 @@ def _columns(factors: Sequence[Sequence[tuple[tuple[int, ...], Any]]], table: Ta
     return places
 
 
-def is_given(component: Any, table: Table) -> bool:
-    """Whether a component brings all its parameters, so that EM can start there.
-
-    A user's class may say so by an attribute ``is_complete``; without one, it is asked for the density of the first row.
-    """
-    for columns, distribution in factors_of(component, table):
-        if hasattr(distribution, "is_complete"):
-            complete = bool(distribution.is_complete)
-        else:
-            try:
-                distribution.log_prob(_block(columns, table)[:1])
-                complete = True
-            except Exception:  # whatever an unfitted class raises; a broken one raises it again in the fit
-                complete = False
-        if not complete:
-            return False
-    return True
-
-
-def _block(columns: Sequence[int], table: Table) -> Floats:
+def block_of(columns: Sequence[int], table: Table) -> Floats:
     """Columns of numbers as a matrix (n, d)."""
     return np.column_stack([table.numbers(j) for j in columns])
-
-
-def complete(component: Any, table: Table, given: bool = True) -> Any:
-    """`component` with every factor given some parameters, learned categories included.
-
-    A Python-only part of a component that is not `given` is fitted to all rows.
-    """
-    parts = []
-    for columns, distribution in factors_of(component, table):
-        if hasattr(distribution, "kernels"):
-            distribution = distribution._bind(table, columns[0])
-            if not distribution.is_complete:
-                if distribution.encoding == "categories":
-                    place = Column(table.names[columns[0]], table.n_rows, categories=distribution.categories)
-                else:
-                    place = table.column(columns[0])
-                    if place.n_missing == place.n_rows:
-                        raise DataError(
-                            f"{table.where(columns[0])}: expected at least one observed value, found only missing cells"
-                        )
-                start = distribution._start(place)
-                known = {name: value for name, value in distribution._values().items() if value is not None}
-                distribution = type(distribution)(**{**start._values(), **known})
-        elif not given:
-            block = _block(columns, table)
-            distribution = copy.deepcopy(distribution).fit(block[~np.isnan(block).any(axis=1)])
-        parts.append(distribution)
-    return rejoin(component, parts, table)
-
-
-def check_support(components: Sequence[Any], table: Table) -> None:
-    """Refuse a table with a value that no component's family allows, naming column, row and value."""
-    families: dict[int, list[Any]] = {}
-    for component in {id(component): component for component in components}.values():
-        for columns, distribution in factors_of(component, table):
-            for j in columns:
-                families.setdefault(j, []).append(distribution)
-    for j, distributions in families.items():
-        if all(getattr(d, "encoding", "numbers") == "categories" for d in distributions):
-            _check_categories(j, distributions, table)
-            continue
-        table.check_finite(j)
-        supports = {type(d): getattr(d, "support", None) for d in distributions}
-        # A component that only Python knows may have any support.
-        if all(hasattr(d, "kernels") for d in distributions) and None not in supports.values():
-            _check_numbers(j, supports, table)
-
-
-def _check_numbers(column: int, supports: dict[Any, Any], table: Table) -> None:
-    known = table.column(column)
-    if known.n_missing == known.n_rows or any(
-        support.holds(known.lower, known.upper, known.whole) for support in supports.values()
-    ):
-        return
-    values = table.numbers(column)
-    inside = np.isnan(values)
-    for support in supports.values():
-        inside |= np.asarray(support.contains(values), dtype=bool)
-    if not inside.all():
-        row = int(np.flatnonzero(~inside)[0])
-        names = " or ".join(sorted(family.__name__ for family in supports))
-        words = " or ".join(sorted({support.words for support in supports.values()}))
-        kind = "Negative values in data passed to " if values[row] < 0 else ""
-        raise DataError(f"{kind}{names} on {table.where(column)}: values must be {words}, row {row} has {values[row]:.15g}")
-
-
-def _check_categories(column: int, distributions: Sequence[Any], table: Table) -> None:
-    known: set[Any] = set()
-    for distribution in distributions:
-        if distribution.categories is None or distribution.pseudo_count:
-            return
-        known.update(distribution.categories)
-    codes = table.codes(column, tuple(known))
-    unseen = np.flatnonzero(codes == len(known))
-    if len(unseen):
-        value = table.value(column, int(unseen[0]))
-        raise DataError(
-            f"Categorical on {table.where(column)}: values must be among {sorted(map(repr, known))}, "
-            f"row {unseen[0]} has {value!r}; set a pseudo_count to allow others"
-        )
-
-
-def read_weights(sample_weight: Any, n_rows: int) -> Floats | None:
-    """Weights (n,) of finite numbers >= 0, not all 0; None for none given."""
-    if sample_weight is None:
-        return None
-    weights = np.asarray(sample_weight)
-    if weights.ndim == 0 and weights.dtype.kind in "fiub":
-        weights = np.full(n_rows, float(weights))
-    try:
-        weights = weights.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"sample_weight: expected numbers, found {error}") from None
-    if weights.shape != (n_rows,):
-        raise DataError(f"sample_weight: expected shape ({n_rows},), one weight a row, found {weights.shape}")
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(bad):
-        raise DataError(f"sample_weight: expected finite weights >= 0, row {bad[0]} has {weights[bad[0]]}")
-    if not np.any(weights > 0):
-        raise DataError("sample_weight: expected at least one weight > 0, found all zero")
-    return weights
-
-
-def without_zeros(table: Table, weights: Floats | None) -> tuple[Table, Floats | None]:
-    """Table and weights, rows of weight zero left out: whatever they hold, they are not looked at."""
-    if weights is not None and not np.all(weights > 0):
-        rows = np.flatnonzero(weights > 0)
-        table, weights = table.take(rows), weights[rows]
-    if table.n_rows == 0:
-        raise DataError(
-            f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
-        )
-    if table.n_columns == 0:
-        raise DataError(
-            f"expected at least one column, found 0 feature(s) (shape=({table.n_rows}, 0)) while a minimum of 1 is required."
-        )
-    return table, weights
-
-
-def warn_floored(places: Iterable[str]) -> None:
-    """Warn of scales held at their floor on the named columns."""
-    warnings.warn(
-        f"a scale was held at its floor, 16 rounding errors of the column's largest value, on {', '.join(places)}: the rows of a "
-        "component agree, or all but agree beside that value. Leave the column or the outlier out, or fit fewer components.",
-        DegenerateWarning,
-        stacklevel=5,
-    )
-
-
-def log_prob(distribution: Any, X: Any) -> Floats:
-    """Log-density of every row under one complete distribution."""
-    table = Table.read(X)
-    density = np.empty(table.n_rows)
-    if table.n_rows:
-        assembly = Assembly([distribution], table)
-        assembly.prepare()
-        assembly.evaluate(np.zeros(1), density=density)
-    return density
-
-
-def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
-    """Weighted maximum likelihood of one distribution: M-steps with every row wholly its own, until they change nothing."""
-    table = Table.read(X)
-    table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
-    check_support([distribution], table)
-    start = complete(distribution, table, given=False)
-    assembly = Assembly([start], table, weights)
-    assembly.prepare()
-    outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64))
-    if outcome & FAILED:
-        raise FitError(f"{type(distribution).__name__}: no parameters could be found for these rows")
-    if outcome & FLOORED:
-        warn_floored(table.where(j) for j in range(table.n_columns))
-    return assembly.unpack()[0]

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from mixtures.assembly import Assembly, complete, is_given, warn_floored
+from mixtures.assembly import Assembly
 from mixtures.engine.loop import em
 from mixtures.engine.plan import CHUNK_ROWS, FLOORED, Floats, Ints
 from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
 from mixtures.initialise import Starter
+from mixtures.standalone import complete, is_given, warn_floored
 from mixtures.table import Table
 
 logger = logging.getLogger("mixtures")
@@ -152,7 +153,7 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
         advice = MESSAGES[CONTINUE].format(max_iter=settings.max_iter, tol=settings.tol)
         warnings.warn(advice, ConvergenceWarning, stacklevel=4)
     if run.floored:
-        warn_floored(run.assembly.columns_with(run.flags, FLOORED))
+        warn_floored(run.assembly.columns_with(run.flags, FLOORED), depth=4)
     empty = np.flatnonzero(run.weights == 0).tolist()
     if empty:
         warnings.warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning, stacklevel=4)

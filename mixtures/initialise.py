@@ -16,9 +16,10 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_random_state
 
-from mixtures.assembly import Assembly, complete
+from mixtures.assembly import Assembly
 from mixtures.engine.kmeans import cluster_rows, hash_rows
 from mixtures.engine.plan import Floats, Ints
+from mixtures.standalone import complete
 from mixtures.table import Table
 
 SAMPLE_ROWS = 4096

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mixtures.assembly import Assembly, check_support, read_weights, without_zeros
+from mixtures.assembly import Assembly
+from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.constraints import simplex
 from mixtures.engine.loop import available_threads
 from mixtures.engine.plan import Floats, Ints

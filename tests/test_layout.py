@@ -16,7 +16,7 @@ LAYERS = [
     {"_numba", "constraints", "exceptions"},
     {"engine", "table"},
     {"distributions"},
-    {"door", "assembly", "initialise", "fitting"},
+    {"door", "assembly", "checks", "standalone", "initialise", "fitting"},
     {"model", "output"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

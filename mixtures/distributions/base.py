@@ -182,7 +182,7 @@ class Family(Declared):
         -------
         array (n,), -inf outside the support.
         """
-        from mixtures.assembly import log_prob
+        from mixtures.standalone import log_prob
 
         self._require_complete()
         return log_prob(self, X)
@@ -199,7 +199,7 @@ class Family(Declared):
         ------
         DataError : X is empty, or holds a value outside the support; the message names column, row and value.
         """
-        from mixtures.assembly import fit
+        from mixtures.standalone import fit
 
         return fit(self, X, sample_weight)
 

@@ -114,14 +114,14 @@ class Product(Declared):
 
     def log_prob(self, X: Any) -> Any:
         """Log-density of every row of X, shape (n, d) or a frame: the sum over factors; a missing cell adds 0."""
-        from mixtures.assembly import log_prob
+        from mixtures.standalone import log_prob
 
         self._require_complete()
         return log_prob(self, X)
 
     def fit(self, X: Any, sample_weight: Any = None) -> Product:
         """The product of this form that maximises the weighted likelihood of X, as a new object."""
-        from mixtures.assembly import fit
+        from mixtures.standalone import fit
 
         return fit(self, X, sample_weight)
 

@@ -9,10 +9,10 @@ from mixtures._numba import (
     call_log_prob,
     jit,
     jit_sums,
-    load_float,
     next_of,
     wide_vectors,
 )
+from mixtures.engine.gather import gather
 from mixtures.engine.plan import (
     ACCUMULATE,
     CHUNK_ROWS,
@@ -23,12 +23,11 @@ from mixtures.engine.plan import (
     MASKED,
     PARAMETER,
     PARAMETERS,
-    ROW_NUMBER,
     STATISTIC,
     STATISTICS,
     WIDTH,
 )
-from mixtures.engine.special import exp_nonpositive, log_normal
+from mixtures.engine.posterior import densities, most_probable, normalise, sum_of_logs, total_of, weighted_total
 
 
 @jit
@@ -45,58 +44,6 @@ def workspace(plan):
     x = np.empty(plan.columns.size * b)
     mask = np.empty(plan.columns.size * b)
     return x, mask, np.empty(k * b), np.empty(k * b), np.empty((3, b))
-
-
-# Loops run from 0 over the last axis of a matrix: an offset inside the loop would bring back Python's test for negative
-# indices, and with it the end of vectorisation.
-
-
-@jit
-def read_contiguous(start, scale, x, j):
-    """x[j] = adjacent float64 from address `start`, times `scale`."""
-    wide_vectors()
-    for i in range(x.shape[1]):
-        x[j, i] = load_float(start + i * 8) * scale
-
-
-@jit
-def read_strided(start, stride, scale, x, j):
-    """As :func:`read_contiguous`, `stride` bytes apart."""
-    for i in range(x.shape[1]):
-        x[j, i] = load_float(start + i * stride) * scale
-
-
-@jit
-def fill_missing(x, mask, j, filler):
-    """Note in mask[j] which cells of x[j] are there; put `filler` in the others."""
-    wide_vectors()
-    for i in range(x.shape[1]):
-        value = x[j, i]
-        present = value == value
-        mask[j, i] = 1.0 if present else 0.0
-        x[j, i] = value if present else filler
-
-
-@jit
-def gather(plan, rows, first, x, mask):
-    """Copy rows first..first+b of every plate column into scratch (columns, b); missing cells become the filler."""
-    for p in range(plan.plates.shape[0]):
-        column = plan.plates[p, COLUMN]
-        for j in range(column, column + plan.plates[p, WIDTH]):
-            source = plan.columns[j]
-            if source == ROW_NUMBER:
-                for i in range(x.shape[1]):
-                    x[j, i] = float(first + i)
-                continue
-            stride = rows.strides[source]
-            start = rows.addresses[source] + first * stride
-            scale = 1.0 / plan.units[j]
-            if stride == 8:
-                read_contiguous(start, scale, x, j)
-            else:
-                read_strided(start, stride, scale, x, j)
-            if plan.plates[p, MASKED]:
-                fill_missing(x, mask, j, plan.fillers[j] * scale)
 
 
 @jit
@@ -135,112 +82,6 @@ def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
             add_observed(joint, first, mask, column, part)
         else:
             call_log_prob(plate[LOG_PROB], values, cells, rows_of(joint, first, count))
-
-
-@jit_sums
-def total_of(values):
-    """Sum of a vector."""
-    wide_vectors()
-    total = 0.0
-    for i in range(values.size):
-        total += values[i]
-    return total
-
-
-@jit
-def normalise_two(joint, top, total):
-    """As :func:`normalise` for two components, whose larger share needs no exponential."""
-    wide_vectors()
-    for i in range(joint.shape[1]):
-        a = joint[0, i]
-        c = joint[1, i]
-        first = a >= c
-        larger = a if first else c
-        gap = c - a if first else a - c
-        gap = gap if larger > -np.inf else 0.0
-        e = exp_nonpositive(gap)
-        inverse = 1.0 / (1.0 + e)
-        top[i] = larger
-        total[i] = 1.0 + e
-        joint[0, i] = inverse if first else e * inverse
-        joint[1, i] = e * inverse if first else inverse
-
-
-@jit
-def normalise_many(joint, top, total, inverse):
-    """As :func:`normalise` for any number of components."""
-    wide_vectors()
-    count, b = joint.shape
-    for i in range(b):
-        top[i] = joint[0, i]
-        total[i] = 0.0
-    for k in range(1, count):
-        for i in range(b):
-            top[i] = joint[k, i] if joint[k, i] > top[i] else top[i]
-    for k in range(count):
-        for i in range(b):
-            # For a row that no component can have made, -inf - -inf must not become NaN.
-            gap = joint[k, i] - top[i] if top[i] != -np.inf else 0.0
-            e = exp_nonpositive(gap)
-            joint[k, i] = e
-            total[i] += e
-    for i in range(b):
-        inverse[i] = 1.0 / total[i]
-    for k in range(count):
-        for i in range(b):
-            joint[k, i] *= inverse[i]
-
-
-@jit
-def normalise(joint, top, total, inverse):
-    """Log-joint (k, b) becomes responsibilities; top + log(total), both (b,), are the log-densities of the rows;
-    `inverse` (b,) is scratch.
-
-    NaN in a row's log-joint makes its total NaN. Where every entry is -inf, top is, and responsibilities are equal.
-    """
-    if joint.shape[0] == 1:
-        for i in range(joint.shape[1]):
-            top[i] = joint[0, i]
-            total[i] = 1.0
-            joint[0, i] = 1.0
-    elif joint.shape[0] == 2:
-        normalise_two(joint, top, total)
-    else:
-        normalise_many(joint, top, total, inverse)
-
-
-@jit
-def densities(top, total, out):
-    """out = top + log(total)."""
-    wide_vectors()
-    for i in range(out.size):
-        out[i] = top[i] + log_normal(total[i])
-
-
-@jit
-def sum_of_logs(total):
-    """Sum of log(total), eight factors of every lane multiplied before one logarithm: each is between 1 and k."""
-    wide_vectors()
-    lanes = total.size // 8
-    value = 0.0
-    for i in range(lanes):
-        product = (total[i] * total[lanes + i]) * (total[2 * lanes + i] * total[3 * lanes + i])
-        product *= (total[4 * lanes + i] * total[5 * lanes + i]) * (total[6 * lanes + i] * total[7 * lanes + i])
-        total[i] = log_normal(product)
-    value = total_of(total[:lanes])
-    for i in range(8 * lanes, total.size):
-        value += log_normal(total[i])
-    return value
-
-
-@jit_sums
-def weighted_total(values, weights):
-    """Sum of values times weights."""
-    wide_vectors()
-    total = 0.0
-    for i in range(values.size):
-        total += values[i] * weights[i]
-    return total
 
 
 @jit
@@ -369,20 +210,6 @@ def sweep_chunks(plan, rows, parameters, log_weights, counter, statistics):
             return
         statistics[chunk] = 0.0
         sweep(plan, rows, parameters, log_weights, start, min(start + CHUNK_ROWS, rows.n_rows), statistics[chunk])
-
-
-@jit
-def most_probable(joint, best, labels):
-    """Place of the largest entry of every column of joint (k, b), the first on a tie; `best` (b,) is scratch."""
-    wide_vectors()
-    for i in range(labels.size):
-        best[i] = joint[0, i]
-        labels[i] = 0
-    for k in range(1, joint.shape[0]):
-        for i in range(labels.size):
-            larger = joint[k, i] > best[i]
-            best[i] = joint[k, i] if larger else best[i]
-            labels[i] = k if larger else labels[i]
 
 
 @jit

@@ -1,0 +1,102 @@
+"""What a table and its weights must be before a fit looks at them: every refusal names column, row and value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mixtures.assembly import factors_of
+from mixtures.engine.plan import Floats
+from mixtures.exceptions import DataError
+from mixtures.table import Table
+
+
+def check_support(components: Sequence[Any], table: Table) -> None:
+    """Refuse a table with a value that no component's family allows, naming column, row and value."""
+    families: dict[int, list[Any]] = {}
+    for component in {id(component): component for component in components}.values():
+        for columns, distribution in factors_of(component, table):
+            for j in columns:
+                families.setdefault(j, []).append(distribution)
+    for j, distributions in families.items():
+        if all(getattr(d, "encoding", "numbers") == "categories" for d in distributions):
+            _check_categories(j, distributions, table)
+            continue
+        table.check_finite(j)
+        supports = {type(d): getattr(d, "support", None) for d in distributions}
+        # A component that only Python knows may have any support.
+        if all(hasattr(d, "kernels") for d in distributions) and None not in supports.values():
+            _check_numbers(j, supports, table)
+
+
+def _check_numbers(column: int, supports: dict[Any, Any], table: Table) -> None:
+    known = table.column(column)
+    if known.n_missing == known.n_rows or any(
+        support.holds(known.lower, known.upper, known.whole) for support in supports.values()
+    ):
+        return
+    values = table.numbers(column)
+    inside = np.isnan(values)
+    for support in supports.values():
+        inside |= np.asarray(support.contains(values), dtype=bool)
+    if not inside.all():
+        row = int(np.flatnonzero(~inside)[0])
+        names = " or ".join(sorted(family.__name__ for family in supports))
+        words = " or ".join(sorted({support.words for support in supports.values()}))
+        kind = "Negative values in data passed to " if values[row] < 0 else ""
+        raise DataError(f"{kind}{names} on {table.where(column)}: values must be {words}, row {row} has {values[row]:.15g}")
+
+
+def _check_categories(column: int, distributions: Sequence[Any], table: Table) -> None:
+    known: set[Any] = set()
+    for distribution in distributions:
+        if distribution.categories is None or distribution.pseudo_count:
+            return
+        known.update(distribution.categories)
+    codes = table.codes(column, tuple(known))
+    unseen = np.flatnonzero(codes == len(known))
+    if len(unseen):
+        value = table.value(column, int(unseen[0]))
+        raise DataError(
+            f"Categorical on {table.where(column)}: values must be among {sorted(map(repr, known))}, "
+            f"row {unseen[0]} has {value!r}; set a pseudo_count to allow others"
+        )
+
+
+def read_weights(sample_weight: Any, n_rows: int) -> Floats | None:
+    """Weights (n,) of finite numbers >= 0, not all 0; None for none given."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight)
+    if weights.ndim == 0 and weights.dtype.kind in "fiub":
+        weights = np.full(n_rows, float(weights))
+    try:
+        weights = weights.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"sample_weight: expected numbers, found {error}") from None
+    if weights.shape != (n_rows,):
+        raise DataError(f"sample_weight: expected shape ({n_rows},), one weight a row, found {weights.shape}")
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        raise DataError(f"sample_weight: expected finite weights >= 0, row {bad[0]} has {weights[bad[0]]}")
+    if not np.any(weights > 0):
+        raise DataError("sample_weight: expected at least one weight > 0, found all zero")
+    return weights
+
+
+def without_zeros(table: Table, weights: Floats | None) -> tuple[Table, Floats | None]:
+    """Table and weights, rows of weight zero left out: whatever they hold, they are not looked at."""
+    if weights is not None and not np.all(weights > 0):
+        rows = np.flatnonzero(weights > 0)
+        table, weights = table.take(rows), weights[rows]
+    if table.n_rows == 0:
+        raise DataError(
+            f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
+        )
+    if table.n_columns == 0:
+        raise DataError(
+            f"expected at least one column, found 0 feature(s) (shape=({table.n_rows}, 0)) while a minimum of 1 is required."
+        )
+    return table, weights
