@@ -12,6 +12,7 @@ Nothing is compiled at import: functions carry no signatures and compile on firs
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -62,6 +63,8 @@ class _PackageCache(caching.FunctionCache):
         except Exception as error:  # a torn or foreign file: whatever it holds, compiling again is right
             logger.debug("unreadable compilation cache entry %s: %r", self, error)
             found = None
+            with contextlib.suppress(Exception):
+                self.flush()  # an empty index, so that what is compiled now can be saved
         if found is None and not _PackageCache._announced:
             _PackageCache._announced = True
             logger.info(
@@ -72,7 +75,7 @@ class _PackageCache(caching.FunctionCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
-        except OSError as error:  # full disk, directory removed meanwhile
+        except Exception as error:  # full disk, directory removed meanwhile, an index torn by another program
             logger.debug("compilation cache not written: %r", error)
 
 

@@ -1,0 +1,161 @@
+"""Fits side by side: in threads, in forked children, in processes that share a compilation cache or have none."""
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mixtures
+from mixtures import GeneralMixtureModel, _numba
+from mixtures.distributions import Exponential, Normal
+
+# What compiles least and still calls kernels by address in a pass over chunks: a few seconds in a fresh process.
+SMALL_WORK = """
+import logging
+logging.basicConfig(level="INFO")
+from mixtures.distributions import Exponential
+print(Exponential(0.25).log_prob([0.0, 1.0, 1e3, -1.0]).tobytes().hex())
+"""
+
+
+def small_work():
+    return Exponential(0.25).log_prob([0.0, 1.0, 1e3, -1.0]).tobytes().hex()
+
+
+def start(cache):
+    """A fresh process with this compilation cache, warnings as errors."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(Path(mixtures.__file__).parent.parent)}
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", SMALL_WORK],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    """What the process printed and what it logged, once it has ended well."""
+    try:
+        out, err = process.communicate(timeout=400)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    return out.strip(), err
+
+
+def bytes_of(model):
+    return b"".join(np.array([c.mean, c.std]).tobytes() for c in model.components_) + model.weights_.tobytes()
+
+
+def fit_normals(x, n_jobs=2):
+    return GeneralMixtureModel(Normal(), n_components=3, random_state=0, tol=0, max_iter=20, n_jobs=n_jobs).fit(x)
+
+
+def test_eight_threads_fit_at_once():
+    tables = [np.random.default_rng(seed).normal(size=40000) for seed in range(8)]
+    alone = [bytes_of(fit_normals(x)) for x in tables]
+    with ThreadPoolExecutor(8) as pool:
+        together = [bytes_of(model) for model in pool.map(fit_normals, tables)]
+    assert together == alone
+
+
+def test_threads_ask_one_model_at_once():
+    x = np.random.default_rng(0).normal(size=40000)
+    model = fit_normals(x)
+    alone = model.predict_proba(x).tobytes()
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: model.predict_proba(x).tobytes(), range(8))) == {alone}
+
+
+def _fit_and_send(x, connection):
+    connection.send(bytes_of(fit_normals(x)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+# Python warns of a fork beside live threads; what this test shows is that ours leave nothing behind that a child would miss.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_fits_after_its_parent():
+    x = np.random.default_rng(0).normal(size=40000)
+    expected = bytes_of(fit_normals(x))
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_fit_and_send, args=(x, sender))
+    child.start()
+    try:
+        assert receiver.poll(120), "the forked child hangs"
+        assert receiver.recv() == expected
+        child.join(120)
+        assert child.exitcode == 0
+    finally:
+        child.kill()
+
+
+@pytest.fixture(scope="module")
+def eight_at_once(tmp_path_factory):
+    """What eight processes printed that started together on one empty cache, and that cache."""
+    cache = tmp_path_factory.mktemp("cache")
+    processes = [start(cache) for _ in range(8)]
+    return [finish(process)[0] for process in processes], cache
+
+
+def test_eight_processes_start_on_an_empty_cache(eight_at_once):
+    results, cache = eight_at_once
+    assert set(results) == {small_work()}
+    assert list(cache.rglob("*.nbi")), "nothing was cached"
+
+
+def test_a_later_process_uses_the_cache(eight_at_once):
+    _, cache = eight_at_once
+    made = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb?")}
+    out, log = finish(start(cache))
+    assert out == small_work()
+    assert "compiling" not in log
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb?")} == made
+
+
+def test_a_corrupted_cache_is_mended(eight_at_once, tmp_path):
+    _, cache = eight_at_once
+    shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
+    for number, path in enumerate(sorted(tmp_path.rglob("*.nb?"))):
+        content = path.read_bytes()
+        path.write_bytes([b"", b"no pickle at all", content[: len(content) // 2]][number % 3])
+    out, log = finish(start(tmp_path))
+    assert out == small_work()
+    assert log.count("compiling") == 1
+    assert "compiling" not in finish(start(tmp_path))[1]
+
+
+def test_a_cache_that_cannot_be_written(tmp_path):
+    # Below a regular file nothing can be made, whoever asks; permissions would not stop root.
+    (tmp_path / "file").write_text("")
+    assert finish(start(tmp_path / "file" / "cache"))[0] == small_work()
+
+
+def test_an_edit_of_any_file_makes_new_cache_entries(tmp_path, monkeypatch):
+    copy = tmp_path / "mixtures"
+    shutil.copytree(_numba._PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(_numba, "_PACKAGE", copy)
+    stamp = _numba._package_stamp.__wrapped__
+    before = stamp()
+    assert stamp() == before
+    helper = copy / "engine" / "special.py"
+    helper.write_text(helper.read_text() + "\n# edited\n")
+    assert stamp() != before
+
+
+def test_the_cache_is_keyed_by_the_packages_source(monkeypatch):
+    @mixtures.jit
+    def double(x):
+        return 2 * x
+
+    signature, library = (None,), type("Library", (), {"codegen": None, "magic_tuple": staticmethod(lambda: ("cpu",))})
+    key = double._cache._index_key(signature, library)
+    monkeypatch.setattr(_numba, "_package_stamp", lambda: "another source")
+    assert double._cache._index_key(signature, library) != key
