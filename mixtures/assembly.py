@@ -107,7 +107,7 @@ class Assembly:
         if family is None:
             if masked and len(columns) > 1:
                 where = next(j for j in columns if self._columns[j].n_missing)
-                row = int(np.flatnonzero(np.isnan(self.table.numbers(where)))[0])
+                row = self.table.row(np.flatnonzero(np.isnan(self.table.numbers(where)))[0])
                 raise DataError(
                     f"{type(run[0][2]).__name__} on {self.table.where(where)}: expected no missing cells, row {row} has one; "
                     "only factors of one column can leave them out"

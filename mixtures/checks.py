@@ -46,7 +46,9 @@ def _check_numbers(column: int, supports: dict[Any, Any], table: Table) -> None:
         names = " or ".join(sorted(family.__name__ for family in supports))
         words = " or ".join(sorted({support.words for support in supports.values()}))
         kind = "Negative values in data passed to " if values[row] < 0 else ""
-        raise DataError(f"{kind}{names} on {table.where(column)}: values must be {words}, row {row} has {values[row]:.15g}")
+        raise DataError(
+            f"{kind}{names} on {table.where(column)}: values must be {words}, row {table.row(row)} has {values[row]:.15g}"
+        )
 
 
 def _check_categories(column: int, distributions: Sequence[Any], table: Table) -> None:
@@ -61,7 +63,7 @@ def _check_categories(column: int, distributions: Sequence[Any], table: Table) -
         value = table.value(column, int(unseen[0]))
         raise DataError(
             f"Categorical on {table.where(column)}: values must be among {sorted(map(repr, known))}, "
-            f"row {unseen[0]} has {value!r}; set a pseudo_count to allow others"
+            f"row {table.row(unseen[0])} has {value!r}; set a pseudo_count to allow others"
         )
 
 

@@ -72,7 +72,10 @@ class Simplex:
 
     def contains(self, value: Any) -> Any:
         """Whether the vector is one."""
-        value = np.asarray(value, dtype=float)
+        try:
+            value = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            return False
         return value.ndim == 1 and value.size > 0 and bool(np.all(value >= 0)) and abs(value.sum() - 1) <= 1e-8
 
 

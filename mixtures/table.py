@@ -101,6 +101,7 @@ class Table:
         self.n_rows = n_rows
         self.named = named
         self._known: dict[int, Column] = {}
+        self._origin: npt.NDArray[np.int64] | None = None
 
     @property
     def n_columns(self) -> int:
@@ -155,7 +156,13 @@ class Table:
     def take(self, rows: npt.NDArray[np.int64]) -> Table:
         """A table of these rows, copied."""
         columns = [column[rows] for column in self._columns]
-        return Table(columns, self.names, len(rows), self.named)
+        taken = Table(columns, self.names, len(rows), self.named)
+        taken._origin = rows if self._origin is None else self._origin[rows]
+        return taken
+
+    def row(self, place: int) -> int:
+        """How errors number a row: as the caller does, who may have given some rows no weight."""
+        return int(place if self._origin is None else self._origin[place])
 
     def where(self, column: int) -> str:
         """How errors name a column."""
@@ -175,7 +182,7 @@ class Table:
                 numbers[row] = np.nan if _is_missing(value) else float(value)
             except (TypeError, ValueError) as error:
                 raise DataTypeError(
-                    f"{self.where(column)}: expected numbers, row {row} has {value!r} ({error}); "
+                    f"{self.where(column)}: expected numbers, row {self.row(row)} has {value!r} ({error}); "
                     "columns of categories need Categorical"
                 ) from None
         self._columns[column] = numbers
@@ -198,7 +205,7 @@ class Table:
                     found.add(value)
                 except TypeError:
                     raise DataTypeError(
-                        f"{self.where(column)}: categories must be hashable, row {row} has {value!r}; "
+                        f"{self.where(column)}: categories must be hashable, row {self.row(row)} has {value!r}; "
                         "an argument must be a string or a real number or another hashable value"
                     ) from None
         try:
@@ -237,7 +244,7 @@ class Table:
         if known.magnitude == math.inf:
             row = int(np.flatnonzero(np.isinf(self.numbers(column)))[0])
             raise DataError(
-                f"{self.where(column)}: expected finite values, row {row} has {self.numbers(column)[row]} "
+                f"{self.where(column)}: expected finite values, row {self.row(row)} has {self.numbers(column)[row]} "
                 "(infinity is no value to fit to; a missing cell is NaN)"
             )
 

@@ -180,7 +180,10 @@ class Categorical(Family):
     def _bind(self, table, column):
         if self.categories is not None:
             return self
-        return Categorical(self.probabilities, table.categories(column), pseudo_count=self.pseudo_count)
+        found = table.categories(column)
+        if not found:
+            raise DataError(f"Categorical on {table.where(column)}: expected at least one observed value, found only missing cells")
+        return Categorical(self.probabilities, found, pseudo_count=self.pseudo_count)
 
     def _layout(self, column):
         size = len(column.categories)
@@ -197,10 +200,6 @@ class Categorical(Family):
 
     def _start(self, column):
         size = len(column.categories)
-        if not size:
-            raise DataError(
-                f"Categorical on column '{column.name}': expected at least one observed value, found only missing cells"
-            )
         rest = 1 if self.pseudo_count else 0
         return Categorical([1.0 / (size + rest)] * size, column.categories, pseudo_count=self.pseudo_count)
 

@@ -52,7 +52,7 @@ def exp_nonpositive(x):
 
 @jit
 def log_normal(x):
-    """log(x) for finite x in the normal range (x >= 2.3e-308).
+    """log(x) for finite x in the normal range (x >= 2.3e-308); NaN for NaN.
 
     x = 2**k * m with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s) with s = (m - 1) / (m + 1).
     """
@@ -60,7 +60,7 @@ def log_normal(x):
     shifted = bits - _SQRT_HALF_BITS
     k = shifted >> np.int64(52)
     m = bits_to_float(bits - (k << np.int64(52)))
-    f = m - 1.0
+    f = m - 1.0 + 0.0 * x  # whose bits alone would make a number of NaN
     s = f / (2.0 + f)
     z = s * s
     p = 0.14617807153417325
