@@ -105,10 +105,17 @@ def fit_mixture(components: Sequence[Any], table: Table, weights: Floats | None,
 def _is_repeated(place: int, components: Sequence[Any]) -> bool:
     """Whether another component is equal to the one at `place`."""
     return any(
-        other is components[place] or (type(other) is type(components[place]) and bool(other == components[place]))
+        other is components[place] or (type(other) is type(components[place]) and _is_equal(other, components[place]))
         for k, other in enumerate(components)
         if k != place
     )
+
+
+def _is_equal(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except (TypeError, ValueError):  # a user's dataclass that holds arrays has no single answer
+        return False
 
 
 def run_em(assembly: Assembly, mixing: Floats, table: Table, settings: Settings, n_threads: int) -> Run:

@@ -129,7 +129,10 @@ class Starter:
             given = self._given[places[0]]
             fitted[key] = copies if given else self._fit(copies, labels)
             value = self._log_prob(fitted[key][:1] if given else fitted[key])
-            value = self._sample.weights[:, None] * np.maximum(value, IMPOSSIBLE_LOG_PROB)
+            # NaN and +inf of a user's component count as impossible here, too; EM's first pass names their row.
+            value = self._sample.weights[:, None] * np.where(
+                value < np.inf, np.maximum(value, IMPOSSIBLE_LOG_PROB), IMPOSSIBLE_LOG_PROB
+            )
             for c in range(k):
                 gain[places, c] = value[labels == c, 0 if given else c].sum()
         _, order = linear_sum_assignment(-gain)

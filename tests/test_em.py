@@ -1,7 +1,10 @@
 """EM's laws: the likelihood never falls, and every step is the one that the textbook asks for."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture
@@ -365,6 +368,35 @@ def test_a_component_in_python_takes_the_steps_of_the_built_in_one(n, n_jobs):
     for one, other in zip(python.components_, compiled.components_, strict=True):
         assert one.mean == pytest.approx(other.mean, abs=1e-10)
         assert one.std == pytest.approx(other.std, abs=1e-10)
+
+
+@dataclass
+class Full:
+    """A Gaussian over several columns, whose equality, made of arrays, has no truth value."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    def log_prob(self, X):
+        return scipy.stats.multivariate_normal(self.mean, self.covariance).logpdf(X)
+
+    def fit(self, X, sample_weight=None):
+        return Full(np.average(X, axis=0, weights=sample_weight), np.cov(X.T, aweights=sample_weight, bias=True))
+
+
+def test_components_of_arrays_take_the_steps_of_scikit_learns():
+    random = np.random.default_rng(13)
+    x = np.concatenate([random.normal([-2, 0], [1, 2], (150, 2)), random.normal([2, 1], [1, 1], (250, 2))])
+    means = np.array([[-1.0, 0.0], [1.0, 0.0]])
+    theirs = GaussianMixture(
+        2, reg_covar=0, tol=0, max_iter=10, weights_init=[0.5, 0.5], means_init=means, precisions_init=[np.eye(2)] * 2
+    )
+    with pytest.warns(match="did not converge"):
+        theirs.fit(x)
+    ours = GeneralMixtureModel([Full(mean, np.eye(2)) for mean in means], weights=[0.5, 0.5], tol=0, max_iter=10).fit(x)
+    np.testing.assert_allclose([component.mean for component in ours.components_], theirs.means_, atol=1e-8)
+    np.testing.assert_allclose([component.covariance for component in ours.components_], theirs.covariances_, atol=1e-8)
+    np.testing.assert_allclose(ours.weights_, theirs.weights_, atol=1e-8)
 
 
 class Stumbling(PlainNormal):
