@@ -85,7 +85,9 @@ def _compile(function: Callable[..., Any], fastmath: set[str]) -> Any:
         try:
             dispatcher._cache = _PackageCache(function)
         except RuntimeError:  # numba's word for "no writable location"; compile in memory then
-            logger.debug("no writable location for the compilation cache of %s", function.__qualname__)
+            if not _PackageCache._announced:
+                _PackageCache._announced = True
+                logger.info("no writable place for compiled kernels: every process takes seconds to compile; set NUMBA_CACHE_DIR")
     return dispatcher
 
 

@@ -1,5 +1,7 @@
 """Fits side by side: in threads, in forked children, in processes that share a compilation cache or have none."""
 
+import contextlib
+import io
 import multiprocessing
 import os
 import shutil
@@ -13,27 +15,39 @@ import pytest
 
 import mixtures
 from mixtures import GeneralMixtureModel, _numba
-from mixtures.distributions import Exponential, Normal
+from mixtures.distributions import Normal
 
-# What compiles least and still calls kernels by address in a pass over chunks: a few seconds in a fresh process.
-SMALL_WORK = """
-import logging
-logging.basicConfig(level="INFO")
+LOGGING = "import logging; logging.basicConfig(level='INFO')"
+# What compiles least, in two seconds: a scan of a column, the kernels of a family, a function that calls them by address.
+PREPARE = """
+from mixtures.assembly import Assembly
+from mixtures.distributions import Exponential
+from mixtures.table import Table
+assembly = Assembly([Exponential(0.25)], Table.read([[0.5], [2.0]]))
+assembly.prepare()
+print(assembly.parameters.tobytes().hex())
+"""
+# A whole pass over rows takes four times as long.
+LOG_PROB = """
 from mixtures.distributions import Exponential
 print(Exponential(0.25).log_prob([0.0, 1.0, 1e3, -1.0]).tobytes().hex())
 """
 
 
-def small_work():
-    return Exponential(0.25).log_prob([0.0, 1.0, 1e3, -1.0]).tobytes().hex()
+def here(code):
+    """What the code prints in this process."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(code, {})
+    return out.getvalue().strip()
 
 
-def start(cache):
-    """A fresh process with this compilation cache, warnings as errors."""
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(Path(mixtures.__file__).parent.parent)}
+def start(cache, code=PREPARE, place=Path(mixtures.__file__).parent.parent, **variables):
+    """A fresh process with this compilation cache and the package at this place, warnings as errors."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), **variables}
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", SMALL_WORK],
+        [sys.executable, "-W", "error", "-c", LOGGING + code],
         env=environment,
+        cwd=place,  # which Python puts first on its path
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -107,7 +121,7 @@ def eight_at_once(tmp_path_factory):
 
 def test_eight_processes_start_on_an_empty_cache(eight_at_once):
     results, cache = eight_at_once
-    assert set(results) == {small_work()}
+    assert set(results) == {here(PREPARE)}
     assert list(cache.rglob("*.nbi")), "nothing was cached"
 
 
@@ -115,7 +129,7 @@ def test_a_later_process_uses_the_cache(eight_at_once):
     _, cache = eight_at_once
     made = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb?")}
     out, log = finish(start(cache))
-    assert out == small_work()
+    assert out == here(PREPARE)
     assert "compiling" not in log
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb?")} == made
 
@@ -127,15 +141,24 @@ def test_a_corrupted_cache_is_mended(eight_at_once, tmp_path):
         content = path.read_bytes()
         path.write_bytes([b"", b"no pickle at all", content[: len(content) // 2]][number % 3])
     out, log = finish(start(tmp_path))
-    assert out == small_work()
+    assert out == here(PREPARE)
     assert log.count("compiling") == 1
     assert "compiling" not in finish(start(tmp_path))[1]
 
 
-def test_a_cache_that_cannot_be_written(tmp_path):
-    # Below a regular file nothing can be made, whoever asks; permissions would not stop root.
-    (tmp_path / "file").write_text("")
-    assert finish(start(tmp_path / "file" / "cache"))[0] == small_work()
+def test_no_cache_can_be_written_anywhere(tmp_path):
+    # Below a regular file nothing can be made, whoever asks; permissions would not stop root. Such files stand at every place
+    # that numba tries: the named one, beside each source file, and in the user's home.
+    package = tmp_path / "mixtures"
+    shutil.copytree(_numba._PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in [package, *(path for path in package.rglob("*") if path.is_dir())]:
+        (folder / "__pycache__").write_text("")
+    wall = package / "__pycache__"
+    process = start(wall / "cache", LOG_PROB, tmp_path, HOME=str(wall / "home"), XDG_CACHE_HOME=str(wall / "home"))
+    out, log = finish(process)
+    assert out == here(LOG_PROB)
+    assert "no writable place" in log
+    assert not list(tmp_path.rglob("*.nb?"))
 
 
 def test_an_edit_of_any_file_makes_new_cache_entries(tmp_path, monkeypatch):
