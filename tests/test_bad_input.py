@@ -290,6 +290,29 @@ def test_a_component_that_returns_the_wrong_shape_is_named():
         GeneralMixtureModel([Short(), Normal(0, 1)]).fit(GOOD[:, :1])
 
 
+class Block:
+    """A distribution of two columns that knows nothing of missing cells."""
+
+    def log_prob(self, X):
+        return -((X - 1.0) ** 2).sum(axis=1)
+
+    def fit(self, X, sample_weight=None):
+        return self
+
+
+def test_a_missing_cell_in_a_block_of_columns_is_named():
+    X = with_cell(4, 1, np.nan)
+    model = GeneralMixtureModel([Block(), TWO], random_state=0, tol=1e-2).fit(GOOD)
+    before = state(model)
+    with pytest.raises(DataError, match=r"Block on column 1: expected no missing cells, row 4 has one"):
+        model.fit(X)
+    with pytest.raises(DataError, match=r"Block on column 1: expected no missing cells, row 4 has one"):
+        model.fit(X, sample_weight=[0, 1, 1, 1, 1, 1])
+    with pytest.raises(DataError, match=r"Block on column 1: expected no missing cells, row 4 has one"):
+        model.predict(X)
+    assert state(model) == before
+
+
 @pytest.mark.parametrize("others", [1, 2, 3])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_component_that_returns_no_number_is_named(value, others):

@@ -325,6 +325,36 @@ def test_weights_equal_repetition(components, missing):
     assert (by_weight.labels_[times > 0] == by_weight.predict(X)[times > 0]).all()
 
 
+@pytest.mark.parametrize("form", [[Normal, Normal, Normal], [Normal, Exponential, Poisson]], ids=["one form", "several forms"])
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_neither_order_nor_repetition_moves_a_start(missing, form):
+    # More rows than a start looks at: those that it looks at must be the same ones.
+    random = np.random.default_rng(14)
+    group = random.integers(3, size=9000)
+    X = np.column_stack([random.normal(np.array([-4.0, 0.0, 4.0])[group], 1), random.poisson(np.array([1, 5, 9])[group])])
+    X[random.random(X.shape) < missing] = np.nan
+    times = random.integers(1, 4, len(X))
+    components = [Product(Normal(), family()) for family in form]
+
+    def fit(rows, weights=None):
+        model = GeneralMixtureModel(components, random_state=1).fit(rows, sample_weight=weights)
+        return np.hstack([flat(factor) for component in model.components_ for factor in component.factors.values()])
+
+    by_weight = fit(X, times)
+    # Rounding of sums taken in another order, a few iterations long.
+    np.testing.assert_allclose(fit(X[::-1], times[::-1]), by_weight, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(fit(X.repeat(times, axis=0)[random.permutation(times.sum())]), by_weight, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-10, 1e10, 1e300])
+def test_the_unit_of_weights_changes_no_parameter(scale):
+    x = np.random.default_rng(15).normal(np.arange(1000) % 2 * 6, 1)
+    plain = GeneralMixtureModel(Normal(), n_components=2, random_state=0).fit(x)
+    scaled = GeneralMixtureModel(Normal(), n_components=2, random_state=0).fit(x, sample_weight=np.full(1000, scale))
+    np.testing.assert_allclose(list(map(flat, scaled.components_)), list(map(flat, plain.components_)), rtol=1e-12)
+    np.testing.assert_allclose(scaled.history_, plain.history_, rtol=1e-12)
+
+
 def test_rows_of_weight_zero_are_not_looked_at():
     x = np.array([1.0, 2.0, 8.0, 9.0])
     junk = np.array([np.inf, -1e300, 7.0])
@@ -436,3 +466,14 @@ def test_the_exception_of_a_component_reaches_the_caller(method, error, n_jobs):
         model.fit(x)
     assert caught.value is error
     assert model.components_ is before
+
+
+def test_the_exception_of_a_component_reaches_who_asks():
+    x = np.random.default_rng(12).normal(size=100)
+    error = RuntimeError("out of breath")
+    model = GeneralMixtureModel([Normal(1, 1), Normal(-1, 1)], max_iter=1, tol=0).fit(x)
+    model.components_[0] = Stumbling(1, 1, "log_prob", error, calls=["log_prob"] * 2)
+    for _ in range(2):
+        with pytest.raises(RuntimeError) as caught:
+            model.predict_proba(x)
+        assert caught.value is error

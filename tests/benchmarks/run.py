@@ -56,10 +56,10 @@ def main() -> None:
                         help=f"of {', '.join([*WORKS, 'processes'])}")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows, three pairs")
     parser.add_argument("--markdown", action="store_true", help="tables for the README")
-    parser.add_argument("--pairs", type=int, help="pairs of readings for each line (7; quick 3)")
+    parser.add_argument("--pairs", type=int, help="pairs of readings for each line (5; quick 3)")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)  # so many iterations, converged or not
-    count = options.pairs or (3 if options.quick else 7)
+    count = options.pairs or (3 if options.quick else 5)
     rows = []
     for name, builder in WORKS.items():
         if name in options.only:
@@ -73,7 +73,7 @@ def main() -> None:
               f"Python {platform.python_version()}, {peers}.\n")  # fmt: skip
         print(table(HEADER, rows, options.markdown), end="\n\n")
     if "processes" in options.only:
-        print(table(["cost", "target", "measured"], list(costs(3 if options.quick else 7)), options.markdown))
+        print(table(["cost", "target", "measured"], list(costs(3 if options.quick else 5)), options.markdown))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ QUIET = 0.05
 """Share of the cores that other processes may have during a pair. Pairs are chosen by this alone, never by their times."""
 ROUNDS = 3
 """Times as many pairs as asked for are taken where others keep the machine busy, ..."""
-PATIENCE = 60.0
+PATIENCE = 30.0
 """... unless that has lasted so many seconds."""
 
 
