@@ -54,7 +54,7 @@ class Run:
     @property
     def floored(self) -> bool:
         """Whether the last M-step held a scale at its floor."""
-        return bool(np.any(self.flags & FLOORED))
+        return any(flag & FLOORED for flag in self.flags.tolist())
 
 
 @dataclass
@@ -161,10 +161,11 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
         warnings.warn(advice, ConvergenceWarning, stacklevel=4)
     if run.floored:
         warn_floored(run.assembly.columns_with(run.flags, FLOORED), depth=4)
-    empty = np.flatnonzero(run.weights == 0).tolist()
+    weights = run.weights
+    empty = [k for k, weight in enumerate(weights.tolist()) if weight == 0]
     if empty:
         warnings.warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning, stacklevel=4)
-    return Fit(run.assembly.unpack(), run.weights, converged, run.n_iter, np.array(history), labels)
+    return Fit(run.assembly.unpack(), weights, converged, run.n_iter, np.array(history), labels)
 
 
 def safe_log(weights: Floats) -> Floats:
