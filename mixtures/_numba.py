@@ -29,6 +29,7 @@ from numba.core import caching, cgutils
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import ConcreteTemplate, infer_global
 from numba.extending import type_callable
+from numba.np.arrayobj import populate_array
 
 logger = logging.getLogger("mixtures")
 
@@ -280,3 +281,39 @@ def _lower_next_of(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 _declare(next_of, types.int64, lower=_lower_next_of)
+
+
+def matrix(buffer: Any, start: int, rows: int, columns: int) -> Any:
+    """The C-contiguous (rows, columns) matrix at place `start` of a C-contiguous float64 array of one or two dimensions.
+
+    What a slice and a reshape give, at a fiftieth of their 80 ns: no reference is counted, so the view must not outlive the buffer.
+    """
+    return buffer.reshape(-1)[start : start + rows * columns].reshape(rows, columns)
+
+
+@type_callable(matrix)
+def _type_matrix(context: Any) -> Any:
+    def typer(buffer: Any, start: Any, rows: Any, columns: Any) -> Any:
+        if isinstance(buffer, types.Array) and buffer.layout == "C" and buffer.dtype == types.float64:
+            return MATRIX
+        return None
+
+    return typer
+
+
+@lower_builtin(matrix, types.Array, types.Integer, types.Integer, types.Integer)
+def _lower_matrix(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    int64 = ir.IntType(64)
+    buffer = context.make_array(sig.args[0])(context, builder, args[0])
+    places = zip(args[1:], sig.args[1:], strict=True)
+    start, rows, columns = (context.cast(builder, value, given, types.int64) for value, given in places)
+    view = context.make_array(MATRIX)(context, builder)
+    populate_array(
+        view,
+        data=builder.gep(buffer.data, [start]),
+        shape=(rows, columns),
+        strides=(builder.mul(columns, int64(8)), int64(8)),
+        itemsize=int64(8),
+        meminfo=None,
+    )
+    return view._getvalue()

@@ -246,7 +246,7 @@ def _in_range(weights: Floats) -> Floats:
 def _block_rows(width: int) -> int:
     """Rows of a block whose scratch, `width` numbers a row, stays well inside a second-level cache (measured: the time of a
     pass changes by a tenth between 128 and 1024 rows)."""
-    return max(64, min(512, 2**18 // (8 * width) // 64 * 64))
+    return max(64, min(1024, 2**16 // (8 * width) // 64 * 64))
 
 
 def factors_of(component: Any, table: Table) -> list[tuple[tuple[int, ...], Any]]:

@@ -44,18 +44,23 @@ def _log_prob(parameters, x, out):
                 row[i] += constant - rate * cells[i] if cells[i] >= 0.0 else -np.inf
 
 
-@jit_sums
+@jit
 def _accumulate(parameters, x, responsibilities, statistics):
-    wide_vectors()
     for k in range(responsibilities.shape[0]):
-        share = responsibilities[k]
         for j in range(x.shape[0]):
-            cells = x[j]
             scale = 1.0 / parameters[k, j * SIZE + UNIT]
-            total = 0.0
-            for i in range(share.size):
-                total += share[i] * (cells[i] * scale)
-            statistics[k, 1 + j] += total
+            statistics[k, 1 + j] += _scaled_sum(responsibilities[k], x[j], scale)
+
+
+@jit_sums
+def _scaled_sum(share, cells, scale):
+    """Sum of share * (cells * scale): a function of its own, since inside the loops above
+    the loop does not vectorise (0.65 ns a row for 0.07)."""
+    wide_vectors()
+    total = 0.0
+    for i in range(share.size):
+        total += share[i] * (cells[i] * scale)
+    return total
 
 
 @jit

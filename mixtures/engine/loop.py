@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mixtures._numba import call_maximize, call_prepare, jit
+from mixtures._numba import call_maximize, call_prepare, jit, matrix
 from mixtures.engine.plan import (
     CHUNK_ROWS,
     COUNT,
@@ -28,7 +28,7 @@ from mixtures.engine.plan import (
 )
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
-from mixtures.engine.sweep import evaluate_chunks, matrix, sweep, sweep_chunks, sweep_labels
+from mixtures.engine.sweep import evaluate_chunks, sweep, sweep_chunks, sweep_labels
 
 MAX_REPEATS = 3
 

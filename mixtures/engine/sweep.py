@@ -9,6 +9,7 @@ from mixtures._numba import (
     call_log_prob,
     jit,
     jit_sums,
+    matrix,
     next_of,
     wide_vectors,
 )
@@ -28,12 +29,6 @@ from mixtures.engine.plan import (
     WIDTH,
 )
 from mixtures.engine.posterior import densities, most_probable, normalise, sum_of_logs, total_of, weighted_total
-
-
-@jit
-def matrix(buffer, start, rows, columns):
-    """The (rows, columns) matrix that lies at `start` in a flat buffer."""
-    return buffer[start : start + rows * columns].reshape(rows, columns)
 
 
 @jit
@@ -58,7 +53,7 @@ def add_observed(joint, first, mask, column, log_prob):
 @jit
 def rows_of(values, first, count):
     """Rows first..first+count of a matrix, themselves a contiguous matrix."""
-    return values[first : first + count]
+    return matrix(values, first * values.shape[1], count, values.shape[1])
 
 
 @jit
