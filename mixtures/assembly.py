@@ -18,8 +18,6 @@ from mixtures.engine.plan import CHUNK_ROWS, PLATE_FIELDS, ROW_NUMBER, Floats, I
 from mixtures.exceptions import DataError, ParameterError
 from mixtures.table import Column, Table, addresses_of
 
-MAX_FIT_STEPS = 1000
-
 
 @dataclass
 class _Plate:
