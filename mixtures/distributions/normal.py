@@ -87,10 +87,10 @@ def _log_prob(parameters, x, out):
 @jit
 def _is_near(parameters, k, j):
     """Whether the offsets of columns j to j + 3 are small."""
-    for c in range(4):
-        if not abs(parameters[k, (j + c) * SIZE + OFFSET]) <= NEAR_OFFSET:
-            return False
-    return True
+    largest = 0.0
+    for c in range(j, j + 4):
+        largest = max(largest, abs(parameters[k, c * SIZE + OFFSET]))
+    return largest <= NEAR_OFFSET
 
 
 @jit_sums
