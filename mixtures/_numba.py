@@ -128,6 +128,21 @@ def _lower_wide_vectors(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return context.get_dummy_value()
 
 
+def inline() -> None:
+    """Make the calling function a part of every loop that calls it: long ones would be called row by row, not vectorised."""
+
+
+@type_callable(inline)
+def _type_inline(context: Any) -> Any:
+    return lambda: types.none
+
+
+@lower_builtin(inline)
+def _lower_inline(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    builder.function.attributes.add("alwaysinline")
+    return context.get_dummy_value()
+
+
 def float_to_bits(x: float) -> int:
     """The 64 bits of a float64 as a signed integer."""
     return int(struct.unpack("<q", struct.pack("<d", x))[0])

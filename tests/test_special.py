@@ -5,7 +5,20 @@ import numpy as np
 import pytest
 
 from mixtures._numba import jit
-from mixtures.engine.special import exp_nonpositive, log, log_normal, poisson_deviance, stirling_error
+from mixtures.engine.special import (
+    bessel_ratio,
+    digamma,
+    exp_nonpositive,
+    log,
+    log_bessel_i0,
+    log_gamma,
+    log_normal,
+    log_normal_cdf,
+    log_one_plus,
+    poisson_deviance,
+    stirling_error,
+    trigamma,
+)
 
 EPS = np.finfo(float).eps
 
@@ -116,3 +129,63 @@ def test_poisson_deviance():
     # The form for far rates subtracts terms up to fifty times the result at |v| = 0.1, where it takes over.
     errors = [f for f, s in zip(found, same, strict=True) if not s], [e for e, s in zip(expected, same, strict=True) if not s]
     assert largest_error(*errors) < 50 * EPS
+
+
+def test_log_gamma():
+    random = np.random.default_rng(4)
+    x = np.concatenate([over_magnitudes(1e-300, 1e305, 1500), random.uniform(0, 20, 3000), [0.5, 1.5, 2.5, 8.0, 7.9999999999]])
+    # The roots are no exception: both forms vanish there with the function.
+    beside = np.concatenate([1 + over_magnitudes(1e-15, 0.2, 300), 2 - over_magnitudes(1e-15, 0.2, 300)])
+    x = np.concatenate([x, beside[(beside != 1.0) & (beside != 2.0)]])
+    assert largest_error(each(log_gamma, x), [mpmath.loggamma(mpmath.mpf(v)) for v in x]) < 2e-15
+    assert log_gamma(1.0) == log_gamma(2.0) == 0.0
+    assert log_gamma(0.0) == log_gamma(np.inf) == np.inf
+    assert np.isnan(log_gamma(np.nan))
+
+
+def test_digamma_and_trigamma():
+    random = np.random.default_rng(5)
+    x = np.concatenate([over_magnitudes(1e-150, 1e300, 1500), random.uniform(0, 20, 3000), [9.9999999999, 10.0]])
+    far = x[abs(x - 1.4616321449683622) > 0.1]
+    assert largest_error(each(digamma, far), [mpmath.psi(0, mpmath.mpf(v)) for v in far]) < 1e-14
+    beside = random.uniform(1.36, 1.56, 500)
+    difference = [abs(float(f - mpmath.psi(0, mpmath.mpf(v)))) for f, v in zip(each(digamma, beside), beside, strict=True)]
+    assert max(difference) < 2e-15
+    assert largest_error(each(trigamma, x), [mpmath.psi(1, mpmath.mpf(v)) for v in x]) < 2e-15
+
+
+def test_bessel_functions():
+    random = np.random.default_rng(6)
+    x = np.concatenate([over_magnitudes(1e-6, 1e4, 800), random.uniform(0, 30, 1000), [8.0, 8.0000000001]])
+
+    def log_i0(v):
+        return mpmath.log(mpmath.besseli(0, mpmath.mpf(v)))
+
+    assert largest_error(each(log_bessel_i0, x), [log_i0(v) for v in x]) < 2e-15
+    ratios = [mpmath.besseli(1, mpmath.mpf(v)) / mpmath.besseli(0, mpmath.mpf(v)) for v in x]
+    assert largest_error(each(bessel_ratio, x), ratios) < 2e-15
+    assert log_bessel_i0(0.0) == bessel_ratio(0.0) == 0.0
+
+
+def test_log_one_plus():
+    random = np.random.default_rng(7)
+    small = over_magnitudes(1e-300, 0.5, 1000)
+    x = np.concatenate([small, -small, random.uniform(-0.9999, 5, 1000), over_magnitudes(1.0, 1e300, 500)])
+    assert largest_error(each(log_one_plus, x), [mpmath.log1p(mpmath.mpf(v)) for v in x]) < 4e-16
+
+
+def test_log_normal_cdf():
+    def exact(v):
+        with mpmath.workdps(500):
+            return mpmath.log(mpmath.erfc(-mpmath.mpf(v) / mpmath.sqrt(2)) / 2)
+
+    below = -np.concatenate([over_magnitudes(1e-10, 1e3, 1000), np.linspace(0, 8, 500)])
+    assert largest_error(each(log_normal_cdf, below), [exact(v) for v in below]) < 2e-15
+    above = np.linspace(1e-3, 30, 1000)
+    found = each(log_normal_cdf, above)
+    # Where Phi is all but 1 its logarithm is the tail, and x^2 / 2 = 450 takes its rounding into the exponent.
+    assert largest_error(found, [exact(v) for v in above]) < 1e-13
+    assert max(abs(float(f - exact(v))) for f, v in zip(found, above, strict=True)) < 3e-16
+    assert log_normal_cdf(np.inf) == 0.0
+    assert log_normal_cdf(-np.inf) == -np.inf
+    assert np.isnan(log_normal_cdf(np.nan))

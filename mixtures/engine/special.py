@@ -1,15 +1,16 @@
 """Special functions for kernels: branch-free, so that loops over rows vectorise.
 
 numba's own ``exp`` and ``log`` are scalar library calls (5 ns an element); these are polynomials over a reduced argument
-(0.6 to 1 ns). Polynomials interpolate at Chebyshev nodes, coefficients computed with mpmath at 50 digits. Largest error
-relative error against 50-digit mpmath where multiply-adds fuse: exp 1.2e-16, log 1.4e-16. The tests allow 3e-16.
+(0.6 to 1 ns; log-gamma 4.5 ns, digamma 3.4 ns). Polynomials interpolate at Chebyshev nodes, coefficients computed with
+mpmath at 50 digits. Each docstring states the largest relative error against 50-digit mpmath where multiply-adds fuse: exp
+1.2e-16, log 1.4e-16; the tests hold them to a little more.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import bits_to_float, float_to_bits, jit
+from mixtures._numba import bits_to_float, float_to_bits, inline, jit
 
 _LOG2_E = 1.4426950408889634
 _ROUND_BIASED = 6755399441055744.0 + 1023.0  # adding 1.5 * 2**52 leaves the nearest integer in the low bits
@@ -148,3 +149,389 @@ def poisson_deviance(x, rate):
     small = rate < 1e-150
     far = x * (log(x / (rate * _TWO_600 if small else rate)) + (415.88830833596717 if small else 0.0)) + rate - x
     return near if -0.1 < v < 0.1 else far
+
+
+@jit
+def log_gamma(x):
+    """log Gamma(x) for x > 0; inf at 0 and inf; largest relative error 2e-15, its roots at 1 and 2 included.
+
+    From 8 on, Stirling's series (Abramowitz & Stegun 6.1.41). Below, the recurrence Gamma(x + 1) = x Gamma(x) leads to z in
+    [1.5, 2.5), where log Gamma(z) / (z - 2) is a polynomial: the root of the quotient's numerator is exact.
+    """
+    inline()
+    large = x >= 8.0
+    # Down by whole steps from above 2.5 (each exact; written out, since an inner loop would not vectorise), ...
+    z = 8.0 if large else x
+    product = 1.0
+    above = z >= 2.5
+    z = z - 1.0 if above else z
+    product = product * z if above else product
+    above = z >= 2.5
+    z = z - 1.0 if above else z
+    product = product * z if above else product
+    above = z >= 2.5
+    z = z - 1.0 if above else z
+    product = product * z if above else product
+    above = z >= 2.5
+    z = z - 1.0 if above else z
+    product = product * z if above else product
+    above = z >= 2.5
+    z = z - 1.0 if above else z
+    product = product * z if above else product
+    above = z >= 2.5
+    z = z - 1.0 if above else z
+    product = product * z if above else product
+    # ... up by at most two from below 1.5, where t = z - 2 is x - 1 or x, without the rounding of x + 1.
+    once = x < 1.5
+    twice = x < 0.5
+    climbed = x if once else 1.0
+    climbed = x * (x + 1.0) if twice else climbed
+    t = x - 1.0 if once else z - 2.0
+    t = x if twice else t
+    p = 2.7475390051909663e-07
+    p = p * t - 5.811277768921246e-07
+    p = p * t + 9.242852225162277e-07
+    p = p * t - 1.9743106888421067e-06
+    p = p * t + 4.3828545383846665e-06
+    p = p * t - 9.45628851510172e-06
+    p = p * t + 2.050601970174762e-05
+    p = p * t - 4.4923727564247656e-05
+    p = p * t + 9.945761692157133e-05
+    p = p * t - 0.00022315497746292723
+    p = p * t + 0.0005096695196526673
+    p = p * t - 0.0011927539009983087
+    p = p * t + 0.002890510330865901
+    p = p * t - 0.007385551028935545
+    p = p * t + 0.02058080842778338
+    p = p * t - 0.06735230105319563
+    p = p * t + 0.3224670334241132
+    p = p * t + 0.42278433509846713
+    y = x if large else 8.0
+    inverse = 1.0 / y
+    square = inverse * inverse
+    q = 1.0 / 156.0
+    q = q * square - 691.0 / 360360.0
+    q = q * square + 1.0 / 1188.0
+    q = q * square - 1.0 / 1680.0
+    q = q * square + 1.0 / 1260.0
+    q = q * square - 1.0 / 360.0
+    q = q * square + 1.0 / 12.0
+    # One logarithm serves all: of x, or of the product that the recurrence collected on its way down or up.
+    near = climbed if once else product
+    level = log(y if large else near)
+    far = (y - 0.5) * (level - 1.0) + (HALF_LOG_2PI - 0.5 + q * inverse)
+    value = t * p + (-level if once else level)
+    value = far if large else value
+    return value if x < np.inf else x
+
+
+@jit
+def digamma(x):
+    """d/dx log Gamma(x) for x > 0; relative error 1e-15 away from its root 1.4616..., absolute error 1e-15 beside it.
+
+    Ten steps of the recurrence psi(x) = psi(x + 1) - 1 / x where x is below 10, then the asymptotic series (Abramowitz &
+    Stegun 6.3.18).
+    """
+    inline()
+    low = x < 10.0
+    start = x if low else 1.0
+    # The sum of 1 / (x + i) over i = 1..9 as one fraction, written out, since an inner loop would not vectorise.
+    above = 1.0
+    under = start + 1.0
+    above = above * (start + 2.0) + under
+    under = under * (start + 2.0)
+    above = above * (start + 3.0) + under
+    under = under * (start + 3.0)
+    above = above * (start + 4.0) + under
+    under = under * (start + 4.0)
+    above = above * (start + 5.0) + under
+    under = under * (start + 5.0)
+    above = above * (start + 6.0) + under
+    under = under * (start + 6.0)
+    above = above * (start + 7.0) + under
+    under = under * (start + 7.0)
+    above = above * (start + 8.0) + under
+    under = under * (start + 8.0)
+    above = above * (start + 9.0) + under
+    under = under * (start + 9.0)
+    y = x + 10.0 if low else x
+    inverse = 1.0 / y
+    square = inverse * inverse
+    p = 1.0 / 12.0
+    p = p * square - 691.0 / 32760.0
+    p = p * square + 1.0 / 132.0
+    p = p * square - 1.0 / 240.0
+    p = p * square + 1.0 / 252.0
+    p = p * square - 1.0 / 120.0
+    p = p * square + 1.0 / 12.0
+    value = log(y) - 0.5 * inverse - p * square
+    return (value - above / under) - 1.0 / start if low else value
+
+
+@jit
+def trigamma(x):
+    """d^2/dx^2 log Gamma(x) for x > 0; relative error 1e-15.
+
+    As :func:`digamma`: psi'(x) = psi'(x + 1) + 1 / x^2, and Abramowitz & Stegun 6.4.12.
+    """
+    inline()
+    low = x < 10.0
+    start = x if low else 1.0
+    # Smallest first.
+    term = 1.0 / (start + 9.0)
+    total = term * term
+    term = 1.0 / (start + 8.0)
+    total += term * term
+    term = 1.0 / (start + 7.0)
+    total += term * term
+    term = 1.0 / (start + 6.0)
+    total += term * term
+    term = 1.0 / (start + 5.0)
+    total += term * term
+    term = 1.0 / (start + 4.0)
+    total += term * term
+    term = 1.0 / (start + 3.0)
+    total += term * term
+    term = 1.0 / (start + 2.0)
+    total += term * term
+    term = 1.0 / (start + 1.0)
+    total += term * term
+    term = 1.0 / (start + 0.0)
+    total += term * term
+    y = x + 10.0 if low else x
+    inverse = 1.0 / y
+    square = inverse * inverse
+    p = 7.0 / 6.0
+    p = p * square - 691.0 / 2730.0
+    p = p * square + 5.0 / 66.0
+    p = p * square - 1.0 / 30.0
+    p = p * square + 1.0 / 42.0
+    p = p * square - 1.0 / 30.0
+    p = p * square + 1.0 / 6.0
+    value = inverse + 0.5 * square + p * square * inverse
+    return value + total if low else value
+
+
+@jit
+def log_bessel_i0(x):
+    """log of the modified Bessel function I0(x), x >= 0; largest relative error 2e-15.
+
+    To 8 the power series (Abramowitz & Stegun 9.6.12), whose terms all are positive; beyond, exp(-x) sqrt(x) I0(x) as a
+    polynomial in 8 / x.
+    """
+    inline()
+    small = x <= 8.0
+    half = 0.5 * x if small else 0.0
+    q = half * half
+    series = 7.915289708078262e-43
+    series = series * q + 3.8310002187098785e-40
+    series = series * q + 1.6894710964510564e-37
+    series = series * q + 6.757884385804225e-35
+    series = series * q + 2.4395962632753253e-32
+    series = series * q + 7.904291893012054e-30
+    series = series * q + 2.2843403570804838e-27
+    series = series * q + 5.8479113141260385e-25
+    series = series * q + 1.3157800456783586e-22
+    series = series * q + 2.5789288895295828e-20
+    series = series * q + 4.358389823304995e-18
+    series = series * q + 6.276081345559193e-16
+    series = series * q + 7.594058428126623e-14
+    series = series * q + 7.594058428126624e-12
+    series = series * q + 6.151187326782565e-10
+    series = series * q + 3.936759889140842e-08
+    series = series * q + 1.9290123456790124e-06
+    series = series * q + 6.944444444444444e-05
+    series = series * q + 0.001736111111111111
+    series = series * q + 0.027777777777777776
+    series = series * q + 0.25
+    series = series * q + 1.0
+    y = 8.0 if small else x
+    t = 8.0 / y - 0.5
+    scaled = -0.0002048663554674442
+    scaled = scaled * t + 0.0003823007498770266
+    scaled = scaled * t + 0.00037115575485242354
+    scaled = scaled * t - 0.0006810072372374267
+    scaled = scaled * t - 0.00033176472371839773
+    scaled = scaled * t + 0.0005671960650485271
+    scaled = scaled * t + 0.00021082781982106284
+    scaled = scaled * t - 0.00029691550609323587
+    scaled = scaled * t - 0.0001175153348168329
+    scaled = scaled * t + 0.00010686078749953672
+    scaled = scaled * t + 6.22612847528633e-05
+    scaled = scaled * t - 2.0552065165331135e-05
+    scaled = scaled * t - 2.7499543514933054e-05
+    scaled = scaled * t - 7.021040175065541e-06
+    scaled = scaled * t + 3.870394418516704e-06
+    scaled = scaled * t + 5.521358530856123e-06
+    scaled = scaled * t + 5.033615771056415e-06
+    scaled = scaled * t + 5.678089334823395e-06
+    scaled = scaled * t + 9.515517467093675e-06
+    scaled = scaled * t + 2.3741562849476233e-05
+    scaled = scaled * t + 8.914427030761409e-05
+    scaled = scaled * t + 0.0005448642975580585
+    scaled = scaled * t + 0.006721103967335783
+    scaled = scaled * t + 0.4021765094450081
+    # log(1 + q + ...) keeps the digits of a small x.
+    near = log_one_plus(series * q) if small else 0.0
+    return near if small else y - 0.5 * log(y) + log(scaled)
+
+
+@jit
+def bessel_ratio(x):
+    """I1(x) / I0(x), x >= 0: the mean resultant length of the von Mises distribution; largest relative error 2e-15.
+
+    As :func:`log_bessel_i0`.
+    """
+    inline()
+    small = x <= 8.0
+    half = 0.5 * x if small else 0.0
+    q = half * half
+    below = 7.915289708078262e-43
+    below = below * q + 3.8310002187098785e-40
+    below = below * q + 1.6894710964510564e-37
+    below = below * q + 6.757884385804225e-35
+    below = below * q + 2.4395962632753253e-32
+    below = below * q + 7.904291893012054e-30
+    below = below * q + 2.2843403570804838e-27
+    below = below * q + 5.8479113141260385e-25
+    below = below * q + 1.3157800456783586e-22
+    below = below * q + 2.5789288895295828e-20
+    below = below * q + 4.358389823304995e-18
+    below = below * q + 6.276081345559193e-16
+    below = below * q + 7.594058428126623e-14
+    below = below * q + 7.594058428126624e-12
+    below = below * q + 6.151187326782565e-10
+    below = below * q + 3.936759889140842e-08
+    below = below * q + 1.9290123456790124e-06
+    below = below * q + 6.944444444444444e-05
+    below = below * q + 0.001736111111111111
+    below = below * q + 0.027777777777777776
+    below = below * q + 0.25
+    below = below * q + 1.0
+    below = below * q + 1.0
+    above = 3.4414303078601135e-44
+    above = above * q + 1.7413637357772174e-41
+    above = above * q + 8.045100459290744e-39
+    above = above * q + 3.3789421929021126e-36
+    above = above * q + 1.2839980333028028e-33
+    above = above * q + 4.391273273895586e-31
+    above = above * q + 1.3437296218120491e-28
+    above = above * q + 3.654944571328774e-26
+    above = above * q + 8.771866971189057e-24
+    above = above * q + 1.842092063949702e-21
+    above = above * q + 3.352607556388458e-19
+    above = above * q + 5.230067787965994e-17
+    above = above * q + 6.903689480115112e-15
+    above = above * q + 7.594058428126623e-13
+    above = above * q + 6.834652585313961e-11
+    above = above * q + 4.920949861426052e-09
+    above = above * q + 2.755731922398589e-07
+    above = above * q + 1.1574074074074073e-05
+    above = above * q + 0.00034722222222222224
+    above = above * q + 0.006944444444444444
+    above = above * q + 0.08333333333333333
+    above = above * q + 0.5
+    above = above * q + 1.0
+    y = 8.0 if small else x
+    t = 8.0 / y - 0.5
+    under = -0.0002048663554674442
+    under = under * t + 0.0003823007498770266
+    under = under * t + 0.00037115575485242354
+    under = under * t - 0.0006810072372374267
+    under = under * t - 0.00033176472371839773
+    under = under * t + 0.0005671960650485271
+    under = under * t + 0.00021082781982106284
+    under = under * t - 0.00029691550609323587
+    under = under * t - 0.0001175153348168329
+    under = under * t + 0.00010686078749953672
+    under = under * t + 6.22612847528633e-05
+    under = under * t - 2.0552065165331135e-05
+    under = under * t - 2.7499543514933054e-05
+    under = under * t - 7.021040175065541e-06
+    under = under * t + 3.870394418516704e-06
+    under = under * t + 5.521358530856123e-06
+    under = under * t + 5.033615771056415e-06
+    under = under * t + 5.678089334823395e-06
+    under = under * t + 9.515517467093675e-06
+    under = under * t + 2.3741562849476233e-05
+    under = under * t + 8.914427030761409e-05
+    under = under * t + 0.0005448642975580585
+    under = under * t + 0.006721103967335783
+    under = under * t + 0.4021765094450081
+    over = 0.00018808742742566323
+    over = over * t - 0.0003981187384288812
+    over = over * t - 0.0003414848034071379
+    over = over * t + 0.0007101740844786595
+    over = over * t + 0.0003077919011489179
+    over = over * t - 0.000593085100437129
+    over = over * t - 0.0001994681753361545
+    over = over * t + 0.0003121990911931354
+    over = over * t + 0.00011474584185373249
+    over = over * t - 0.00011377735489924936
+    over = over * t - 6.297396272141101e-05
+    over = over * t + 2.2822987358589073e-05
+    over = over * t + 2.877797771005039e-05
+    over = over * t + 7.011920178451804e-06
+    over = over * t - 4.3172705141413975e-06
+    over = over * t - 5.988895477340815e-06
+    over = over * t - 5.520447747968862e-06
+    over = over * t - 6.400688029596135e-06
+    over = over * t - 1.1148340308561003e-05
+    over = over * t - 2.9358563990384284e-05
+    over = over * t - 0.00012030837758577406
+    over = over * t - 0.000876943055325511
+    over = over * t - 0.01949915438647153
+    over = over * t + 0.38939845902587233
+    return half * above / below if small else over / under
+
+
+@jit
+def log_one_plus(x):
+    """log(1 + x) for x > -1, also where 1 + x would round x away; largest relative error 4e-16."""
+    inline()
+    y = 1.0 + x
+    value = log(y)
+    # The rounding of 1 + x is known: a first-order term gives it back (Higham 2002, problem 1.5).
+    value += (x - (y - 1.0)) / y
+    return value if y < np.inf else y
+
+
+@jit
+def log_normal_cdf(x):
+    """log of the standard normal distribution function; relative error 1e-15 for x <= 0, absolute error 2e-16 above.
+
+    Phi(x) = exp(-x^2 / 2) erfcx(-x / sqrt 2) / 2 for x <= 0, with (1 + 2 z) erfcx(z) a polynomial in
+    (z - 3.75) / (z + 3.75) (Shepherd & Laframboise 1981); 1 - Phi(-x) above.
+    """
+    inline()
+    z = abs(x) * 0.7071067811865476
+    t = (z - 3.75) / (z + 3.75) if z < 1e300 else 1.0
+    p = 4.434959070009628e-10
+    p = p * t + 3.110310719839165e-10
+    p = p * t - 5.28428697963142e-09
+    p = p * t - 3.743568033634583e-09
+    p = p * t + 3.8965452548985966e-08
+    p = p * t + 2.3261913276696566e-08
+    p = p * t - 2.591069687796658e-07
+    p = p * t - 5.721597255990987e-08
+    p = p * t + 1.752057970166318e-06
+    p = p * t - 9.735619015182663e-07
+    p = p * t - 1.1444412439171722e-05
+    p = p * t + 2.2384240314224437e-05
+    p = p * t + 5.1649211390702855e-05
+    p = p * t - 0.0002901540809795271
+    p = p * t + 0.0002937136342850081
+    p = p * t + 0.0017556258530017257
+    p = p * t - 0.009746579552504244
+    p = p * t + 0.028362277418940665
+    p = p * t - 0.058693398590212366
+    p = p * t + 0.09230432116037876
+    p = p * t - 0.10880393014171785
+    p = p * t + 0.08227673849014516
+    p = p * t + 0.003585415485463775
+    p = p * t - 0.14024059858554697
+    p = p * t + 1.2375126308378275
+    tail = p / (1.0 + 2.0 * z)
+    below = log(0.5 * tail) - 0.5 * x * x
+    above = log_one_plus(-0.5 * tail * exp_nonpositive(-0.5 * x * x))
+    return below if x < 0.0 else above
