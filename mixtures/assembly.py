@@ -16,6 +16,7 @@ from mixtures.door import Door
 from mixtures.engine import loop
 from mixtures.engine.plan import CHUNK_ROWS, PLATE_FIELDS, ROW_NUMBER, Floats, Ints, Plan, Rows
 from mixtures.exceptions import DataError, ParameterError
+from mixtures.parts import Parts, block_of, distinct
 from mixtures.table import Column, Table, addresses_of
 
 
@@ -38,18 +39,16 @@ class Assembly:
 
     Parameters
     ----------
-    components : k distributions, every parameter given.
+    components : the parts of k distributions, every parameter given.
     table : the rows, none of weight zero.
     weights : (n,) or None.
     """
 
-    def __init__(self, components: Sequence[Any], table: Table, weights: Floats | None = None) -> None:
+    def __init__(self, components: Sequence[Parts], table: Table, weights: Floats | None = None) -> None:
         self.table = table
         self.door = Door()
-        self._components = list(components)
-        known = {id(component): factors_of(component, table) for component in components}
-        self._factors = [known[id(component)] for component in components]
-        self._columns = _columns(self._factors, table)
+        self._components = components
+        self._columns = _columns(components, table)
         self._sources: list[Floats] = []
         self._source_of: dict[int, int] = {}
         self._plates = self._lay()
@@ -60,22 +59,21 @@ class Assembly:
         addresses, strides = addresses_of(self._sources)
         weights = np.empty(0) if weights is None else _in_range(weights)
         self.rows = Rows(table.n_rows, addresses, strides, weights)
+        loop.prepare(self.plan, self.parameters)
 
     def _lay(self) -> list[_Plate]:
         """Group factors of one family over the same columns, in runs of consecutive components."""
-        found: dict[Any, list[tuple[int, int, Any]]] = {}
-        for k, factors in enumerate(self._factors):
-            for f, (columns, distribution) in enumerate(factors):
+        found: dict[Any, list[list[tuple[int, int, Any]]]] = {}
+        for k, component in enumerate(self._components):
+            for f, (columns, distribution) in enumerate(zip(component.columns, component.factors, strict=True)):
                 family = type(distribution) if hasattr(distribution, "kernels") else None
-                found.setdefault((columns, family), []).append((k, f, distribution))
-        plates: dict[Any, _Plate] = {}
-        for (columns, family), members in found.items():
-            runs: list[list[tuple[int, int, Any]]] = []
-            for member in members:
-                if runs and runs[-1][-1][0] == member[0] - 1:
-                    runs[-1].append(member)
+                runs = found.setdefault((columns, family), [])
+                if runs and runs[-1][-1][0] == k - 1:
+                    runs[-1].append((k, f, distribution))
                 else:
-                    runs.append([member])
+                    runs.append([(k, f, distribution)])
+        plates: dict[Any, _Plate] = {}
+        for (columns, family), runs in found.items():
             for run in runs:
                 plate = self._plate(columns, family, run)
                 # One kernel call for many columns, where the family's kernels take them.
@@ -115,31 +113,27 @@ class Assembly:
         return _Plate(run[0][0], list(columns), family.kernels, n_parameters, n_statistics - 1, masked, members, factors, places)
 
     def _pack(self) -> Floats:
-        size = 0
-        for plate in self._plates:
-            plate.start = size
-            size += len(plate.members) * self._width(plate)
-        parameters = np.zeros(size)
+        values: list[float] = []
         packed: dict[tuple[int, int], Sequence[float]] = {}
         for plate in self._plates:
-            rows = self._parameters(plate, parameters)
-            for row, members in zip(rows, plate.members, strict=True):
+            plate.start = len(values)
+            for members in plate.members:
                 if plate.kernels is DOOR_KERNELS:
-                    row[:] = self.door.add(members[0], block_of(plate.columns[:-1], self.table))
+                    values += self.door.add(members[0], block_of(plate.columns[:-1], self.table))
                     continue
-                for c, (distribution, place) in enumerate(zip(members, plate.places, strict=True)):
+                for distribution, place in zip(members, plate.places, strict=True):
                     key = id(distribution), id(place)
                     if key not in packed:
-                        packed[key] = distribution._pack(place)
-                    row[c * plate.n_parameters : (c + 1) * plate.n_parameters] = packed[key]
-        return parameters
+                        packed[key] = _pack(distribution, place, plate.n_parameters)
+                    values += packed[key]
+        return np.array(values, dtype=np.float64)
 
     def _width(self, plate: _Plate) -> int:
         return plate.n_parameters * len(plate.members[0])
 
-    def _parameters(self, plate: _Plate, parameters: Floats) -> Floats:
+    def _parameters(self, plate: _Plate) -> Floats:
         count, width = len(plate.members), self._width(plate)
-        return parameters[plate.start : plate.start + count * width].reshape(count, width)
+        return self.parameters[plate.start : plate.start + count * width].reshape(count, width)
 
     def _describe(self) -> tuple[Any, Any, Floats, Floats]:
         described = np.zeros((len(self._plates), PLATE_FIELDS), dtype=np.int64)
@@ -182,20 +176,27 @@ class Assembly:
             self._sources.append(self.table.numbers(column) if categories is None else self.table.codes(column, categories))
         return self._source_of[column]
 
-    def unpack(self, parameters: Floats | None = None) -> list[Any]:
-        """The components that packed parameters stand for."""
-        parameters = self.parameters if parameters is None else parameters
-        rebuilt = [[distribution for _, distribution in factors] for factors in self._factors]
+    def unpack(self) -> list[Any]:
+        """The components that the packed parameters stand for."""
+        return [component.join(factors, self.table) for component, factors in zip(self._components, self._factors(), strict=True)]
+
+    def unpack_parts(self) -> list[Parts]:
+        """As :meth:`unpack`, in parts."""
+        pairs = zip(self._components, self._factors(), strict=True)
+        return [Parts(component.component, component.columns, factors) for component, factors in pairs]
+
+    def _factors(self) -> list[list[Any]]:
+        rebuilt = [list(component.factors) for component in self._components]
         door = iter(self.door.components)
         for plate in self._plates:
-            for m, row in enumerate(self._parameters(plate, parameters)):
+            for m, row in enumerate(self._parameters(plate)):
                 if plate.kernels is DOOR_KERNELS:
                     rebuilt[plate.first + m][plate.factors[m][0]] = next(door)
                     continue
                 for c, (distribution, place) in enumerate(zip(plate.members[m], plate.places, strict=True)):
                     part = row[c * plate.n_parameters : (c + 1) * plate.n_parameters]
                     rebuilt[plate.first + m][plate.factors[m][c]] = distribution._unpack(part, place)
-        return [rejoin(component, factors, self.table) for component, factors in zip(self._components, rebuilt, strict=True)]
+        return rebuilt
 
     def category_counts(self) -> Ints:
         """For every source of the rows, the number of its categories; 0 for numbers."""
@@ -210,10 +211,6 @@ class Assembly:
         for j, column in self._columns.items():
             if column.categories is None:
                 self.table.check_finite(j)
-
-    def prepare(self) -> None:
-        """Derive what kernels need from the packed parameters."""
-        loop.prepare(self.plan, self.parameters)
 
     def evaluate(self, log_weights: Floats, n_threads: int = 1, **outputs: Any) -> None:
         """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters."""
@@ -247,39 +244,28 @@ def _block_rows(width: int) -> int:
     return max(64, min(1024, 2**16 // (8 * width) // 64 * 64))
 
 
-def factors_of(component: Any, table: Table) -> list[tuple[tuple[int, ...], Any]]:
-    """(columns, distribution) pairs of one component: a Python-only one stands on all columns together."""
-    if hasattr(component, "_factors"):
-        return component._factors(table)
-    return [(tuple(range(table.n_columns)), component)]
-
-
-def rejoin(component: Any, factors: list[Any], table: Table) -> Any:
-    """The component made of new factors, in the order of :func:`factors_of`."""
-    return component._rejoin(factors, table) if hasattr(component, "_rejoin") else factors[0]
-
-
-def _columns(factors: Sequence[Sequence[tuple[tuple[int, ...], Any]]], table: Table) -> dict[int, Column]:
+def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
     """What is known of every column that the components read; the same columns for each of them."""
-    used = [sorted(j for columns, _ in component for j in columns) for component in factors]
-    for k, columns in enumerate(used):
-        if columns != used[0]:
+    different = distinct(components)
+    used = _read_by(different[0])
+    for component in different[1:]:
+        if _read_by(component) != used:
             raise ParameterError(
-                f"every component must describe the same columns: component 0 has {[table.names[j] for j in used[0]]}, "
-                f"component {k} has {[table.names[j] for j in columns]}"
+                f"every component must describe the same columns: component 0 has {[table.names[j] for j in used]}, "
+                f"component {components.index(component)} has {[table.names[j] for j in _read_by(component)]}"
             )
     categories: dict[int, dict[Any, None]] = {}
     numeric: set[int] = set()
-    for component in {id(component): component for component in factors}.values():
-        for positions, distribution in component:
+    for component in different:
+        for positions, distribution in zip(component.columns, component.factors, strict=True):
             if getattr(distribution, "encoding", "numbers") == "categories":
                 categories.setdefault(positions[0], {}).update(dict.fromkeys(distribution.categories))
             else:
                 numeric.update(positions)
-    for j in numeric & set(categories):
+    for j in numeric & categories.keys():
         raise ParameterError(f"{table.where(j)}: Categorical and a family of numbers cannot share a column")
     places = {}
-    for j in used[0]:
+    for j in used:
         if j in categories:
             missing = int(np.isnan(table.codes(j, ())).sum())
             places[j] = Column(table.names[j], table.n_rows, missing, categories=tuple(categories[j]))
@@ -288,6 +274,12 @@ def _columns(factors: Sequence[Sequence[tuple[tuple[int, ...], Any]]], table: Ta
     return places
 
 
-def block_of(columns: Sequence[int], table: Table) -> Floats:
-    """Columns of numbers as a matrix (n, d)."""
-    return np.column_stack([table.numbers(j) for j in columns])
+def _pack(distribution: Any, place: Column, size: int) -> Sequence[float]:
+    values: Sequence[float] = distribution._pack(place)
+    if len(values) != size:  # every later parameter would be read at the wrong place
+        raise ValueError(f"{type(distribution).__name__}: _layout says {size} packed parameters, _pack gives {len(values)}")
+    return values
+
+
+def _read_by(component: Parts) -> list[int]:
+    return sorted(j for columns in component.columns for j in columns)

@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from mixtures.assembly import factors_of
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError
+from mixtures.parts import Parts, distinct
 from mixtures.table import Table
 
 
-def check_support(components: Sequence[Any], table: Table) -> None:
+def check_support(components: Sequence[Parts], table: Table) -> None:
     """Refuse a table with a value that no component's family allows, naming column, row and value."""
-    families: dict[int, list[Any]] = {}
-    for component in {id(component): component for component in components}.values():
-        for columns, distribution in factors_of(component, table):
+    standing: dict[int, list[Any]] = {}
+    for component in distinct(components):
+        for columns, distribution in zip(component.columns, component.factors, strict=True):
             for j in columns:
-                families.setdefault(j, []).append(distribution)
-    for j, distributions in families.items():
+                standing.setdefault(j, []).append(distribution)
+    for j, distributions in standing.items():
         if all(getattr(d, "encoding", "numbers") == "categories" for d in distributions):
             _check_categories(j, distributions, table)
             continue
