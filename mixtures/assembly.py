@@ -53,9 +53,9 @@ class Assembly:
         self._source_of: dict[int, int] = {}
         self._plates = self._lay()
         self.parameters = self._pack()
-        plates, columns, units, fillers = self._describe()
+        plates, columns, origins, units, fillers = self._describe()
         block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * len(components))
-        self.plan = Plan(len(components), block, plates, columns, units, fillers)
+        self.plan = Plan(len(components), block, plates, columns, origins, units, fillers)
         addresses, strides = addresses_of(self._sources)
         weights = np.empty(0) if weights is None else _in_range(weights)
         self.rows = Rows(table.n_rows, addresses, strides, weights)
@@ -135,9 +135,10 @@ class Assembly:
         count, width = len(plate.members), self._width(plate)
         return self.parameters[plate.start : plate.start + count * width].reshape(count, width)
 
-    def _describe(self) -> tuple[Any, Any, Floats, Floats]:
+    def _describe(self) -> tuple[Any, Any, Floats, Floats, Floats]:
         described = np.zeros((len(self._plates), PLATE_FIELDS), dtype=np.int64)
         columns: list[int] = []
+        origins: list[float] = []
         units: list[float] = []
         fillers: list[float] = []
         statistic = 0
@@ -160,12 +161,13 @@ class Assembly:
                 address_of(kernels.maximize, "maximize"),
             )
             statistic += len(plate.members) * n_statistics
-            in_units = plate.kernels is not DOOR_KERNELS and plate.members[0][0].uses_unit
+            family = None if plate.kernels is DOOR_KERNELS else plate.members[0][0]
             for j, place in zip(plate.columns, [*plate.places, None], strict=False):
                 columns.append(self._source(j))
-                units.append(place.unit if place is not None and in_units else 1.0)
+                origins.append(place.origin if place is not None and family is not None and family.uses_origin else 0.0)
+                units.append(place.unit if place is not None and family is not None and family.uses_unit else 1.0)
                 fillers.append(0.0 if place is None or place.categories or not np.isfinite(place.lower) else place.lower)
-        return described, np.array(columns, dtype=np.int64), np.array(units), np.array(fillers)
+        return described, np.array(columns, dtype=np.int64), np.array(origins), np.array(units), np.array(fillers)
 
     def _source(self, column: int) -> int:
         if column == ROW_NUMBER:

@@ -27,6 +27,8 @@ class Column:
     ----------
     lower, upper : bounds of the observed values; NaN where there are none, or where they are categories.
     magnitude : largest absolute value, 0 when nothing is observed.
+    origin : where families free of location put their zero: 0, or the middle of a column that lies far from 0 for its range.
+        All values lie within a third of it, so that their differences from it are exact (Sterbenz 1974).
     unit : power of two that families free of scale measure the column in: 1, unless squares would overflow or underflow.
     floor : smallest standard deviation or mean that is told from zero: 16 rounding errors of the largest value.
     """
@@ -53,6 +55,8 @@ class Column:
         self.magnitude = magnitude
         # never subnormal: its reciprocal must be a number, too
         self.floor = max(16 * _EPSILON * (magnitude or 1.0), 2.3e-308)
+        middle, reach = self.lower / 2 + self.upper / 2, self.upper / 2 - self.lower / 2
+        self.origin = middle if math.isfinite(middle) and abs(middle) > 3.0 * reach else 0.0
         self.unit = 1.0
         if 0.0 < magnitude < math.inf and not 1e-100 < magnitude < 1e100:
             # kept inside the range whose reciprocal is a normal number

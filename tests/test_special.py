@@ -52,7 +52,9 @@ def test_exp_of_what_is_not_positive():
 
 
 def test_exp_is_zero_where_it_would_be_subnormal_and_keeps_nan():
-    assert each(exp_nonpositive, np.array([-708.1, -745.0, -1e300, -np.inf])).tolist() == [0.0] * 4
+    assert each(exp_nonpositive, np.array([-708.8, -745.0, -1e300, -np.inf])).tolist() == [0.0] * 4
+    subnormal = each(exp_nonpositive, np.linspace(-709.2, -708.3, 1000))
+    np.testing.assert_allclose(subnormal, np.exp(np.linspace(-709.2, -708.3, 1000)), rtol=0, atol=1.6e-308)
     assert np.isnan(exp_nonpositive(np.nan))
     assert exp_nonpositive(0.0) == 1.0
 

@@ -138,6 +138,8 @@ class Family(Declared):
     """"numbers", or "categories" for a family that reads codes of categories."""
     uses_unit: ClassVar[bool] = False
     """Whether the kernels see the column in its own unit, a power of two that keeps squares in range."""
+    uses_origin: ClassVar[bool] = False
+    """Whether the kernels see the column about its own origin, which keeps squares small."""
 
     n_features: ClassVar[int] = 1
 

@@ -5,9 +5,13 @@
 Weighted maximum likelihood (Bishop 2006, eqs. 9.24 and 9.25, one column): mean = sum w x / sum w,
 std^2 = sum w (x - mean)^2 / sum w.
 
-Sums are taken about a centre near each component's mean: sum w (x - c) and sum w (x - c)^2. Their rounding error grows with
-((mean - c) / std)^2 only, so that clusters of unit spread at 1e12 stay exact. The centre is the previous mean; where a mean
-moved more than 100 standard deviations away from it, the pass is asked for again about the new one.
+Sums are taken about a centre: sum w (x - c) and sum w (x - c)^2. Their rounding error grows with ((mean - c) / std)^2 only,
+so that clusters of unit spread at 1e12 stay exact. The centre is the column's origin where the mean lies within 16 standard
+deviations of it, for there all components share the same squares; else it is the previous mean. Where a mean moved more than
+100 standard deviations away from its centre, the pass is asked for again about the new one.
+
+A standardised deviation is (x - mean) / std, or, where mean / std is small, x / std - mean / std: one fused multiply-add,
+whose rounding error is that of mean / std.
 """
 
 from __future__ import annotations
@@ -21,15 +25,21 @@ from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.plan import FLOORED, REPEAT
 from mixtures.engine.special import HALF_LOG_2PI, log
 
-# Parameters of one column, in the column's unit.
+# Parameters of one column, about its origin and in its unit.
 MEAN = 0
 STD = 1
 CENTRE = 2
 FLOOR = 3
 LOG_UNIT = 4
 SLOPE = 5  # 1 / (sqrt(2) std): squared after it meets a deviation, so that std itself may be as small as 1e-300
-CONSTANT = 6  # -log std - log unit - log(2 pi) / 2
-SIZE = 7
+OFFSET = 6  # -mean * SLOPE
+CONSTANT = 7  # -log std - log unit - log(2 pi) / 2
+SIZE = 8
+
+NEAR_OFFSET = 256.0
+"""Largest OFFSET for which x * SLOPE + OFFSET, which is then right to 3e-14, replaces (x - mean) * SLOPE."""
+NEAR_MEAN = 16.0
+"""Largest mean / std for which sums about the column's origin serve."""
 
 
 @jit
@@ -37,7 +47,9 @@ def _prepare(parameters):
     for k in range(parameters.shape[0]):
         for j in range(0, parameters.shape[1], SIZE):
             std = parameters[k, j + STD]
-            parameters[k, j + SLOPE] = 0.7071067811865476 / std
+            slope = 0.7071067811865476 / std
+            parameters[k, j + SLOPE] = slope
+            parameters[k, j + OFFSET] = -parameters[k, j + MEAN] * slope
             parameters[k, j + CONSTANT] = -log(std) - parameters[k, j + LOG_UNIT] - HALF_LOG_2PI
 
 
@@ -45,29 +57,40 @@ def _prepare(parameters):
 def _log_prob(parameters, x, out):
     wide_vectors()
     d = x.shape[0]
-    fours = d - d % 4
     for k in range(out.shape[0]):
         row = out[k]
-        # Four columns a time, so that `out` is read and written once for every four.
-        for j in range(0, fours, 4):
-            p = parameters[k, j * SIZE : (j + 4) * SIZE]
-            constant = p[CONSTANT] + p[SIZE + CONSTANT] + p[2 * SIZE + CONSTANT] + p[3 * SIZE + CONSTANT]
-            m0, m1, m2, m3 = p[MEAN], p[SIZE + MEAN], p[2 * SIZE + MEAN], p[3 * SIZE + MEAN]
-            h0, h1, h2, h3 = p[SLOPE], p[SIZE + SLOPE], p[2 * SIZE + SLOPE], p[3 * SIZE + SLOPE]
-            x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
-            for i in range(row.size):
-                t0 = (x0[i] - m0) * h0
-                t1 = (x1[i] - m1) * h1
-                t2 = (x2[i] - m2) * h2
-                t3 = (x3[i] - m3) * h3
-                row[i] += constant - (t0 * t0 + t1 * t1) - (t2 * t2 + t3 * t3)
-        for j in range(fours, d):
-            p = parameters[k, j * SIZE : (j + 1) * SIZE]
-            constant, mean, slope = p[CONSTANT], p[MEAN], p[SLOPE]
-            cells = x[j]
-            for i in range(row.size):
-                t = (cells[i] - mean) * slope
-                row[i] += constant - t * t
+        j = 0
+        while j < d:
+            p = parameters[k, j * SIZE :]
+            if j + 4 <= d and _is_near(parameters, k, j):
+                # Four columns a time, so that `out` is read and written once for every four.
+                constant = p[CONSTANT] + p[SIZE + CONSTANT] + p[2 * SIZE + CONSTANT] + p[3 * SIZE + CONSTANT]
+                h0, h1, h2, h3 = p[SLOPE], p[SIZE + SLOPE], p[2 * SIZE + SLOPE], p[3 * SIZE + SLOPE]
+                b0, b1, b2, b3 = p[OFFSET], p[SIZE + OFFSET], p[2 * SIZE + OFFSET], p[3 * SIZE + OFFSET]
+                x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
+                for i in range(row.size):
+                    t0 = x0[i] * h0 + b0
+                    t1 = x1[i] * h1 + b1
+                    t2 = x2[i] * h2 + b2
+                    t3 = x3[i] * h3 + b3
+                    row[i] = (((row[i] + constant - t0 * t0) - t1 * t1) - t2 * t2) - t3 * t3
+                j += 4
+            else:
+                constant, mean, slope = p[CONSTANT], p[MEAN], p[SLOPE]
+                cells = x[j]
+                for i in range(row.size):
+                    t = (cells[i] - mean) * slope
+                    row[i] += constant - t * t
+                j += 1
+
+
+@jit
+def _is_near(parameters, k, j):
+    """Whether the offsets of columns j to j + 3 are small."""
+    largest = 0.0
+    for c in range(j, j + 4):
+        largest = max(largest, abs(parameters[k, c * SIZE + OFFSET]))
+    return largest <= NEAR_OFFSET
 
 
 @jit_sums
@@ -75,9 +98,40 @@ def _accumulate(parameters, x, responsibilities, statistics):
     wide_vectors()
     d = x.shape[0]
     fours = d - d % 4
-    for k in range(responsibilities.shape[0]):
+    count = responsibilities.shape[0]
+    k = 0
+    while k < count:
+        if k + 4 <= count and _is_centred(parameters, k):
+            # Four components a time share each column and its squares.
+            r0, r1, r2, r3 = responsibilities[k], responsibilities[k + 1], responsibilities[k + 2], responsibilities[k + 3]
+            for j in range(d):
+                cells = x[j]
+                a0 = a1 = a2 = a3 = 0.0
+                b0 = b1 = b2 = b3 = 0.0
+                for i in range(cells.size):
+                    t = cells[i]
+                    square = t * t
+                    a0 += r0[i] * t
+                    a1 += r1[i] * t
+                    a2 += r2[i] * t
+                    a3 += r3[i] * t
+                    b0 += r0[i] * square
+                    b1 += r1[i] * square
+                    b2 += r2[i] * square
+                    b3 += r3[i] * square
+                statistics[k, 1 + 2 * j] += a0
+                statistics[k, 2 + 2 * j] += b0
+                statistics[k + 1, 1 + 2 * j] += a1
+                statistics[k + 1, 2 + 2 * j] += b1
+                statistics[k + 2, 1 + 2 * j] += a2
+                statistics[k + 2, 2 + 2 * j] += b2
+                statistics[k + 3, 1 + 2 * j] += a3
+                statistics[k + 3, 2 + 2 * j] += b3
+            k += 4
+            continue
         share = responsibilities[k]
         sums = statistics[k]
+        # Four columns a time share each component's responsibilities.
         for j in range(0, fours, 4):
             p = parameters[k, j * SIZE : (j + 4) * SIZE]
             c0, c1, c2, c3 = p[CENTRE], p[SIZE + CENTRE], p[2 * SIZE + CENTRE], p[3 * SIZE + CENTRE]
@@ -123,6 +177,17 @@ def _accumulate(parameters, x, responsibilities, statistics):
                 second += u * t
             sums[1 + 2 * j] += first
             sums[2 + 2 * j] += second
+        k += 1
+
+
+@jit
+def _is_centred(parameters, k):
+    """Whether components k to k + 3 take all their sums about the columns' origins."""
+    for c in range(4):
+        for j in range(CENTRE, parameters.shape[1], SIZE):
+            if parameters[k + c, j] != 0.0:
+                return False
+    return True
 
 
 @jit
@@ -145,12 +210,12 @@ def _maximize(statistics, parameters):
                 p[CENTRE] = mean
                 continue
             p[MEAN] = mean
-            p[CENTRE] = mean
             if variance > p[FLOOR] * p[FLOOR]:
                 p[STD] = np.sqrt(variance)
             else:
                 p[STD] = p[FLOOR]
                 outcome |= FLOORED
+            p[CENTRE] = 0.0 if abs(mean) <= NEAR_MEAN * p[STD] else mean
     return outcome
 
 
@@ -180,6 +245,7 @@ class Normal(Family):
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     several_columns = True
     uses_unit = True
+    uses_origin = True
 
     def __init__(self, mean: float | None = None, std: float | None = None) -> None:
         super().__init__(mean=mean, std=std)
@@ -199,11 +265,17 @@ class Normal(Family):
         return SIZE, 3
 
     def _pack(self, column):
-        mean = self.mean / column.unit
-        return mean, self.std / column.unit, mean, column.floor / column.unit, np.log(column.unit), 0.0, 0.0
+        mean, std = (self.mean - column.origin) / column.unit, self.std / column.unit
+        centre = 0.0 if abs(mean) <= NEAR_MEAN * std else mean
+        return mean, std, centre, column.floor / column.unit, np.log(column.unit), 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
-        return Normal(row[MEAN] * column.unit, row[STD] * column.unit)
+        mean, std, *_ = self._pack(column)
+        # A parameter that no row has moved keeps its last digit, too.
+        return Normal(
+            self.mean if row[MEAN] == mean else row[MEAN] * column.unit + column.origin,
+            self.std if row[STD] == std else row[STD] * column.unit,
+        )
 
     def _start(self, column):
         # Halves first: the difference of two values near the largest float overflows.

@@ -10,18 +10,18 @@ from mixtures.engine.plan import COLUMN, MASKED, ROW_NUMBER, WIDTH
 
 
 @jit
-def read_contiguous(start, scale, x, j):
-    """x[j] = adjacent float64 from address `start`, times `scale`."""
+def read_contiguous(start, origin, scale, x, j):
+    """x[j] = adjacent float64 from address `start`, less `origin`, times `scale`."""
     wide_vectors()
     for i in range(x.shape[1]):
-        x[j, i] = load_float(start + i * 8) * scale
+        x[j, i] = (load_float(start + i * 8) - origin) * scale
 
 
 @jit
-def read_strided(start, stride, scale, x, j):
+def read_strided(start, stride, origin, scale, x, j):
     """As :func:`read_contiguous`, `stride` bytes apart."""
     for i in range(x.shape[1]):
-        x[j, i] = load_float(start + i * stride) * scale
+        x[j, i] = (load_float(start + i * stride) - origin) * scale
 
 
 @jit
@@ -48,10 +48,11 @@ def gather(plan, rows, first, x, mask):
                 continue
             stride = rows.strides[source]
             start = rows.addresses[source] + first * stride
+            origin = plan.origins[j]
             scale = 1.0 / plan.units[j]
             if stride == 8:
-                read_contiguous(start, scale, x, j)
+                read_contiguous(start, origin, scale, x, j)
             else:
-                read_strided(start, stride, scale, x, j)
+                read_strided(start, stride, origin, scale, x, j)
             if plan.plates[p, MASKED]:
-                fill_missing(x, mask, j, plan.fillers[j] * scale)
+                fill_missing(x, mask, j, (plan.fillers[j] - origin) * scale)

@@ -52,6 +52,7 @@ class Plan(NamedTuple):
     block_rows: int
     plates: Ints  # (plates, PLATE_FIELDS)
     columns: Ints  # (plate columns,) index into Rows.addresses, or ROW_NUMBER
+    origins: Floats  # (plate columns,) what zero of the kernel's column is in the table's column
     units: Floats  # (plate columns,) what one unit of the kernel's column is worth in the table's units
     fillers: Floats  # (plate columns,) stands in for missing cells, whose results are then discarded
 

@@ -12,7 +12,7 @@ import numpy as np
 from mixtures._numba import bits_to_float, float_to_bits, jit
 
 _LOG2_E = 1.4426950408889634
-_ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
+_ROUND_BIASED = 6755399441055744.0 + 1023.0  # adding 1.5 * 2**52 leaves the nearest integer in the low bits
 _LOG_2_HIGH = 6.93147180369123816490e-01  # 33 bits of log 2, so that a multiple by an exponent is exact
 _LOG_2_LOW = 1.90821492927058770002e-10
 _TWO_52 = 4503599627370496.0
@@ -27,11 +27,13 @@ HALF_LOG_2PI = 0.9189385332046727418
 
 @jit
 def exp_nonpositive(x):
-    """exp(x) for x <= 0; exactly 0 below -708 (where exp would be subnormal), NaN for NaN."""
-    y = -708.0 if x < -708.0 else x
-    n = y * _LOG2_E + _ROUND
-    exponent = float_to_bits(n)
-    n = n - _ROUND
+    """exp(x) for x <= 0; exactly 0 below -708.75, where exp is subnormal, NaN for NaN."""
+    y = -709.1 if x < -709.1 else x
+    # The low bits of the sum hold the nearest integer to y / log 2, biased like an exponent; shifted into the exponent field
+    # they are a power of two, and 0 for the least y.
+    n = y * _LOG2_E + _ROUND_BIASED
+    power = bits_to_float(float_to_bits(n) << np.int64(52))
+    n = n - _ROUND_BIASED
     r = (y - n * _LOG_2_HIGH) - n * _LOG_2_LOW
     p = 2.5110049204818658e-08
     p = p * r + 2.763265472252779e-07
@@ -45,9 +47,7 @@ def exp_nonpositive(x):
     p = p * r + 0.5000000000000019
     p = p * r + 1.0
     p = p * r + 1.0
-    # the low bits of n hold its integer; shifted into the exponent field they are a power of two
-    power = bits_to_float((exponent + np.int64(1023)) << np.int64(52))
-    return 0.0 if x < -708.0 else p * power
+    return p * power
 
 
 @jit

@@ -120,12 +120,13 @@ def kernels_equal_their_source(case: Case) -> None:
 
 
 def _column(distribution: Any, table: Table) -> tuple[Column, npt.NDArray[np.float64]]:
-    """What the engine tells a family of its column, and the column in the family's unit."""
+    """What the engine tells a family of its column, and the column as the family's kernels see it."""
     if distribution.encoding == "categories":
         column = Column("0", table.n_rows, 0, categories=distribution.categories)
         return column, table.codes(0, distribution.categories)
     column = table.column(0)
-    return column, table.numbers(0) / (column.unit if distribution.uses_unit else 1.0)
+    origin, unit = column.origin if distribution.uses_origin else 0.0, column.unit if distribution.uses_unit else 1.0
+    return column, (table.numbers(0) - origin) / unit
 
 
 def _run(kernels: Any, start: Any, x: Any, share: Any, n_statistics: int, form: Callable[[Any], Any]) -> dict[str, Any]:
