@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mixtures._numba import address_of
 from mixtures.door import KERNELS as DOOR_KERNELS
-from mixtures.door import SIZE as DOOR_SIZE
 from mixtures.door import Door
 from mixtures.engine import loop
-from mixtures.engine.plan import CHUNK_ROWS, PLATE_FIELDS, ROW_NUMBER, Floats, Ints, Plan, Rows
-from mixtures.exceptions import DataError, ParameterError
+from mixtures.engine.plan import CHUNK_ROWS, ROW_NUMBER, Floats, Ints, Plan, Rows
+from mixtures.exceptions import ParameterError
 from mixtures.parts import Parts, block_of, distinct
+from mixtures.plates import Plate, lay
 from mixtures.table import Column, Table, addresses_of
-
-
-@dataclass
-class _Plate:
-    first: int
-    columns: list[int]
-    kernels: Any
-    n_parameters: int  # per component and column
-    n_statistics: int  # of its own, per component and column
-    masked: bool
-    members: list[list[Any]]  # a distribution per column, per component
-    factors: list[list[int]]  # its place among the component's factors
-    places: list[Column] = field(default_factory=list)
-    start: int = 0
 
 
 class Assembly:
@@ -51,7 +36,7 @@ class Assembly:
         self._columns = _columns(components, table)
         self._sources: list[Floats] = []
         self._source_of: dict[int, int] = {}
-        self._plates = self._lay()
+        self._plates = lay(components, self._columns, table)
         self.parameters = self._pack()
         plates, columns, origins, units, fillers = self._describe()
         block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * len(components))
@@ -61,64 +46,13 @@ class Assembly:
         self.rows = Rows(table.n_rows, addresses, strides, weights)
         loop.prepare(self.plan, self.parameters)
 
-    def _lay(self) -> list[_Plate]:
-        """Group factors of one family over the same columns, in runs of consecutive components."""
-        found: dict[Any, list[list[tuple[int, int, Any]]]] = {}
-        for k, component in enumerate(self._components):
-            for f, (columns, distribution) in enumerate(zip(component.columns, component.factors, strict=True)):
-                family = type(distribution) if hasattr(distribution, "kernels") else None
-                runs = found.setdefault((columns, family), [])
-                if runs and runs[-1][-1][0] == k - 1:
-                    runs[-1].append((k, f, distribution))
-                else:
-                    runs.append([(k, f, distribution)])
-        plates: dict[Any, _Plate] = {}
-        for (columns, family), runs in found.items():
-            for run in runs:
-                plate = self._plate(columns, family, run)
-                # One kernel call for many columns, where the family's kernels take them.
-                fused = family is not None and family.several_columns and not plate.masked
-                key = (
-                    (family, plate.first, len(run), plate.n_parameters, plate.n_statistics)
-                    if fused
-                    else (columns, family, plate.first)
-                )
-                if key in plates:
-                    known = plates[key]
-                    known.columns += plate.columns
-                    known.places += plate.places
-                    for mine, new in zip(known.members, plate.members, strict=True):
-                        mine += new
-                    for mine, new in zip(known.factors, plate.factors, strict=True):
-                        mine += new
-                else:
-                    plates[key] = plate
-        return list(plates.values())
-
-    def _plate(self, columns: tuple[int, ...], family: Any, run: list[tuple[int, int, Any]]) -> _Plate:
-        places = [self._columns[j] for j in columns]
-        masked = any(place.n_missing for place in places)
-        members = [[distribution] for _, _, distribution in run]
-        factors = [[f] for _, f, _ in run]
-        if family is None:
-            if masked and len(columns) > 1:
-                where = next(j for j in columns if self._columns[j].n_missing)
-                row = self.table.row(np.flatnonzero(np.isnan(self.table.numbers(where)))[0])
-                raise DataError(
-                    f"{type(run[0][2]).__name__} on {self.table.where(where)}: expected no missing cells, row {row} has one; "
-                    "only factors of one column can leave them out"
-                )
-            return _Plate(run[0][0], [*columns, ROW_NUMBER], DOOR_KERNELS, DOOR_SIZE, 0, masked, members, factors, places)
-        n_parameters, n_statistics = run[0][2]._layout(places[0])
-        return _Plate(run[0][0], list(columns), family.kernels, n_parameters, n_statistics - 1, masked, members, factors, places)
-
     def _pack(self) -> Floats:
         values: list[float] = []
         packed: dict[tuple[int, int], Sequence[float]] = {}
         for plate in self._plates:
             plate.start = len(values)
             for members in plate.members:
-                if plate.kernels is DOOR_KERNELS:
+                if plate.family is None:
                     values += self.door.add(members[0], block_of(plate.columns[:-1], self.table))
                     continue
                 for distribution, place in zip(members, plate.places, strict=True):
@@ -128,46 +62,51 @@ class Assembly:
                     values += packed[key]
         return np.array(values, dtype=np.float64)
 
-    def _width(self, plate: _Plate) -> int:
-        return plate.n_parameters * len(plate.members[0])
-
-    def _parameters(self, plate: _Plate) -> Floats:
-        count, width = len(plate.members), self._width(plate)
+    def _rows_of(self, plate: Plate) -> Floats:
+        """The plate's parameters, a row per component."""
+        count, width = len(plate.members), plate.width
         return self.parameters[plate.start : plate.start + count * width].reshape(count, width)
 
-    def _describe(self) -> tuple[Any, Any, Floats, Floats, Floats]:
-        described = np.zeros((len(self._plates), PLATE_FIELDS), dtype=np.int64)
+    def _describe(self) -> tuple[Ints, Ints, Floats, Floats, Floats]:
+        described: list[tuple[int, ...]] = []
         columns: list[int] = []
-        origins: list[float] = []
-        units: list[float] = []
-        fillers: list[float] = []
+        scales: list[tuple[float, float, float]] = []
         statistic = 0
-        for p, plate in enumerate(self._plates):
-            kernels = plate.kernels
+        for plate in self._plates:
+            family, count = plate.family, len(plate.members)
+            kernels = DOOR_KERNELS if family is None else family.kernels
             n_statistics = 1 + plate.n_statistics * len(plate.members[0])
-            described[p] = (
-                plate.first,
-                len(plate.members),
-                len(columns),
-                len(plate.columns),
-                plate.start,
-                self._width(plate),
-                statistic,
-                n_statistics,
-                plate.masked,
-                address_of(kernels.prepare, "prepare"),
-                address_of(kernels.log_prob, "log_prob"),
-                address_of(kernels.accumulate, "accumulate"),
-                address_of(kernels.maximize, "maximize"),
+            described.append(
+                (
+                    plate.first,
+                    count,
+                    len(columns),
+                    len(plate.columns),
+                    plate.start,
+                    plate.width,
+                    statistic,
+                    n_statistics,
+                    plate.masked,
+                    address_of(kernels.prepare, "prepare"),
+                    address_of(kernels.log_prob, "log_prob"),
+                    address_of(kernels.accumulate, "accumulate"),
+                    address_of(kernels.maximize, "maximize"),
+                )
             )
-            statistic += len(plate.members) * n_statistics
-            family = None if plate.kernels is DOOR_KERNELS else plate.members[0][0]
-            for j, place in zip(plate.columns, [*plate.places, None], strict=False):
-                columns.append(self._source(j))
-                origins.append(place.origin if place is not None and family is not None and family.uses_origin else 0.0)
-                units.append(place.unit if place is not None and family is not None and family.uses_unit else 1.0)
-                fillers.append(0.0 if place is None or place.categories or not np.isfinite(place.lower) else place.lower)
-        return described, np.array(columns, dtype=np.int64), np.array(origins), np.array(units), np.array(fillers)
+            statistic += count * n_statistics
+            columns += [self._source(j) for j in plate.columns]
+            for place in plate.places:
+                scales.append(
+                    (
+                        place.origin if family is not None and family.uses_origin else 0.0,
+                        place.unit if family is not None and family.uses_unit else 1.0,
+                        0.0 if place.categories or not math.isfinite(place.lower) else place.lower,
+                    )
+                )
+            if family is None:
+                scales.append((0.0, 1.0, 0.0))  # of the row's number
+        origins, units, fillers = np.array(list(zip(*scales, strict=True)), dtype=np.float64)
+        return np.array(described, dtype=np.int64), np.array(columns, dtype=np.int64), origins, units, fillers
 
     def _source(self, column: int) -> int:
         if column == ROW_NUMBER:
@@ -191,8 +130,8 @@ class Assembly:
         rebuilt = [list(component.factors) for component in self._components]
         door = iter(self.door.components)
         for plate in self._plates:
-            for m, row in enumerate(self._parameters(plate)):
-                if plate.kernels is DOOR_KERNELS:
+            for m, row in enumerate(self._rows_of(plate)):
+                if plate.family is None:
                     rebuilt[plate.first + m][plate.factors[m][0]] = next(door)
                     continue
                 for c, (distribution, place) in enumerate(zip(plate.members[m], plate.places, strict=True)):

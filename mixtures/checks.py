@@ -21,22 +21,23 @@ def check_support(components: Sequence[Parts], table: Table) -> None:
             for j in columns:
                 standing.setdefault(j, []).append(distribution)
     for j, distributions in standing.items():
-        if all(getattr(d, "encoding", "numbers") == "categories" for d in distributions):
+        if all([getattr(d, "encoding", "numbers") == "categories" for d in distributions]):
             _check_categories(j, distributions, table)
             continue
         table.check_finite(j)
-        supports = {type(d): getattr(d, "support", None) for d in distributions}
         # A component that only Python knows may have any support.
-        if all(hasattr(d, "kernels") for d in distributions) and None not in supports.values():
+        supports = {type(d): d.support if hasattr(d, "kernels") else None for d in distributions}
+        if all(supports.values()):
             _check_numbers(j, supports, table)
 
 
 def _check_numbers(column: int, supports: dict[Any, Any], table: Table) -> None:
     known = table.column(column)
-    if known.n_missing == known.n_rows or any(
-        support.holds(known.lower, known.upper, known.whole) for support in supports.values()
-    ):
+    if known.n_missing == known.n_rows:
         return
+    for support in supports.values():
+        if support.holds(known.lower, known.upper, known.whole):
+            return
     values = table.numbers(column)
     inside = np.isnan(values)
     for support in supports.values():

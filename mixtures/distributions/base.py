@@ -77,6 +77,8 @@ class Declared(Distribution):
         constraint = self.parameters.get(name)
         if value is None or constraint is None:
             return value
+        if type(value) is float and type(constraint) is Interval and constraint.contains(value):
+            return value
         try:
             found: Any = tuple(map(float, value)) if isinstance(constraint, Simplex) else float(value)
             valid = bool(constraint.contains(found))
