@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mixtures._numba import address_of
 from mixtures.door import KERNELS as DOOR_KERNELS
-from mixtures.door import SIZE as DOOR_SIZE
 from mixtures.door import Door
 from mixtures.engine import loop
-from mixtures.engine.plan import CHUNK_ROWS, PLATE_FIELDS, ROW_NUMBER, Floats, Ints, Plan, Rows
-from mixtures.exceptions import DataError, ParameterError
+from mixtures.engine.plan import CHUNK_ROWS, ROW_NUMBER, Floats, Ints, Plan, Rows
+from mixtures.exceptions import ParameterError
+from mixtures.parts import Parts, block_of, distinct
+from mixtures.plates import Plate, lay
 from mixtures.table import Column, Table, addresses_of
-
-
-@dataclass
-class _Plate:
-    first: int
-    columns: list[int]
-    kernels: Any
-    n_parameters: int  # per component and column
-    n_statistics: int  # of its own, per component and column
-    masked: bool
-    members: list[list[Any]]  # a distribution per column, per component
-    factors: list[list[int]]  # its place among the component's factors
-    places: list[Column] = field(default_factory=list)
-    start: int = 0
 
 
 class Assembly:
@@ -38,21 +24,19 @@ class Assembly:
 
     Parameters
     ----------
-    components : k distributions, every parameter given.
+    components : the parts of k distributions, every parameter given.
     table : the rows, none of weight zero.
     weights : (n,) or None.
     """
 
-    def __init__(self, components: Sequence[Any], table: Table, weights: Floats | None = None) -> None:
+    def __init__(self, components: Sequence[Parts], table: Table, weights: Floats | None = None) -> None:
         self.table = table
         self.door = Door()
-        self._components = list(components)
-        known = {id(component): factors_of(component, table) for component in components}
-        self._factors = [known[id(component)] for component in components]
-        self._columns = _columns(self._factors, table)
+        self._components = components
+        self._columns = _columns(components, table)
         self._sources: list[Floats] = []
         self._source_of: dict[int, int] = {}
-        self._plates = self._lay()
+        self._plates = lay(components, self._columns, table)
         self.parameters = self._pack()
         plates, columns, origins, units, fillers = self._describe()
         block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * len(components))
@@ -60,120 +44,69 @@ class Assembly:
         addresses, strides = addresses_of(self._sources)
         weights = np.empty(0) if weights is None else _in_range(weights)
         self.rows = Rows(table.n_rows, addresses, strides, weights)
-
-    def _lay(self) -> list[_Plate]:
-        """Group factors of one family over the same columns, in runs of consecutive components."""
-        found: dict[Any, list[tuple[int, int, Any]]] = {}
-        for k, factors in enumerate(self._factors):
-            for f, (columns, distribution) in enumerate(factors):
-                family = type(distribution) if hasattr(distribution, "kernels") else None
-                found.setdefault((columns, family), []).append((k, f, distribution))
-        plates: dict[Any, _Plate] = {}
-        for (columns, family), members in found.items():
-            runs: list[list[tuple[int, int, Any]]] = []
-            for member in members:
-                if runs and runs[-1][-1][0] == member[0] - 1:
-                    runs[-1].append(member)
-                else:
-                    runs.append([member])
-            for run in runs:
-                plate = self._plate(columns, family, run)
-                # One kernel call for many columns, where the family's kernels take them.
-                fused = family is not None and family.several_columns and not plate.masked
-                key = (
-                    (family, plate.first, len(run), plate.n_parameters, plate.n_statistics)
-                    if fused
-                    else (columns, family, plate.first)
-                )
-                if key in plates:
-                    known = plates[key]
-                    known.columns += plate.columns
-                    known.places += plate.places
-                    for mine, new in zip(known.members, plate.members, strict=True):
-                        mine += new
-                    for mine, new in zip(known.factors, plate.factors, strict=True):
-                        mine += new
-                else:
-                    plates[key] = plate
-        return list(plates.values())
-
-    def _plate(self, columns: tuple[int, ...], family: Any, run: list[tuple[int, int, Any]]) -> _Plate:
-        places = [self._columns[j] for j in columns]
-        masked = any(place.n_missing for place in places)
-        members = [[distribution] for _, _, distribution in run]
-        factors = [[f] for _, f, _ in run]
-        if family is None:
-            if masked and len(columns) > 1:
-                where = next(j for j in columns if self._columns[j].n_missing)
-                row = self.table.row(np.flatnonzero(np.isnan(self.table.numbers(where)))[0])
-                raise DataError(
-                    f"{type(run[0][2]).__name__} on {self.table.where(where)}: expected no missing cells, row {row} has one; "
-                    "only factors of one column can leave them out"
-                )
-            return _Plate(run[0][0], [*columns, ROW_NUMBER], DOOR_KERNELS, DOOR_SIZE, 0, masked, members, factors, places)
-        n_parameters, n_statistics = run[0][2]._layout(places[0])
-        return _Plate(run[0][0], list(columns), family.kernels, n_parameters, n_statistics - 1, masked, members, factors, places)
+        loop.prepare(self.plan, self.parameters)
 
     def _pack(self) -> Floats:
-        size = 0
-        for plate in self._plates:
-            plate.start = size
-            size += len(plate.members) * self._width(plate)
-        parameters = np.zeros(size)
+        values: list[float] = []
         packed: dict[tuple[int, int], Sequence[float]] = {}
         for plate in self._plates:
-            rows = self._parameters(plate, parameters)
-            for row, members in zip(rows, plate.members, strict=True):
-                if plate.kernels is DOOR_KERNELS:
-                    row[:] = self.door.add(members[0], block_of(plate.columns[:-1], self.table))
+            plate.start = len(values)
+            for members in plate.members:
+                if plate.family is None:
+                    values += self.door.add(members[0], block_of(plate.columns[:-1], self.table))
                     continue
-                for c, (distribution, place) in enumerate(zip(members, plate.places, strict=True)):
+                for distribution, place in zip(members, plate.places, strict=True):
                     key = id(distribution), id(place)
                     if key not in packed:
-                        packed[key] = distribution._pack(place)
-                    row[c * plate.n_parameters : (c + 1) * plate.n_parameters] = packed[key]
-        return parameters
+                        packed[key] = _pack(distribution, place, plate.n_parameters)
+                    values += packed[key]
+        return np.array(values, dtype=np.float64)
 
-    def _width(self, plate: _Plate) -> int:
-        return plate.n_parameters * len(plate.members[0])
+    def _rows_of(self, plate: Plate) -> Floats:
+        """The plate's parameters, a row per component."""
+        count, width = len(plate.members), plate.width
+        return self.parameters[plate.start : plate.start + count * width].reshape(count, width)
 
-    def _parameters(self, plate: _Plate, parameters: Floats) -> Floats:
-        count, width = len(plate.members), self._width(plate)
-        return parameters[plate.start : plate.start + count * width].reshape(count, width)
-
-    def _describe(self) -> tuple[Any, Any, Floats, Floats, Floats]:
-        described = np.zeros((len(self._plates), PLATE_FIELDS), dtype=np.int64)
+    def _describe(self) -> tuple[Ints, Ints, Floats, Floats, Floats]:
+        described: list[tuple[int, ...]] = []
         columns: list[int] = []
-        origins: list[float] = []
-        units: list[float] = []
-        fillers: list[float] = []
+        scales: list[tuple[float, float, float]] = []
         statistic = 0
-        for p, plate in enumerate(self._plates):
-            kernels = plate.kernels
+        for plate in self._plates:
+            family, count = plate.family, len(plate.members)
+            kernels = DOOR_KERNELS if family is None else family.kernels
             n_statistics = 1 + plate.n_statistics * len(plate.members[0])
-            described[p] = (
-                plate.first,
-                len(plate.members),
-                len(columns),
-                len(plate.columns),
-                plate.start,
-                self._width(plate),
-                statistic,
-                n_statistics,
-                plate.masked,
-                address_of(kernels.prepare, "prepare"),
-                address_of(kernels.log_prob, "log_prob"),
-                address_of(kernels.accumulate, "accumulate"),
-                address_of(kernels.maximize, "maximize"),
+            described.append(
+                (
+                    plate.first,
+                    count,
+                    len(columns),
+                    len(plate.columns),
+                    plate.start,
+                    plate.width,
+                    statistic,
+                    n_statistics,
+                    plate.masked,
+                    address_of(kernels.prepare, "prepare"),
+                    address_of(kernels.log_prob, "log_prob"),
+                    address_of(kernels.accumulate, "accumulate"),
+                    address_of(kernels.maximize, "maximize"),
+                )
             )
-            statistic += len(plate.members) * n_statistics
-            family = None if plate.kernels is DOOR_KERNELS else plate.members[0][0]
-            for j, place in zip(plate.columns, [*plate.places, None], strict=False):
-                columns.append(self._source(j))
-                origins.append(place.origin if place is not None and family is not None and family.uses_origin else 0.0)
-                units.append(place.unit if place is not None and family is not None and family.uses_unit else 1.0)
-                fillers.append(0.0 if place is None or place.categories or not np.isfinite(place.lower) else place.lower)
-        return described, np.array(columns, dtype=np.int64), np.array(origins), np.array(units), np.array(fillers)
+            statistic += count * n_statistics
+            columns += [self._source(j) for j in plate.columns]
+            for place in plate.places:
+                scales.append(
+                    (
+                        place.origin if family is not None and family.uses_origin else 0.0,
+                        place.unit if family is not None and family.uses_unit else 1.0,
+                        0.0 if place.categories or not math.isfinite(place.lower) else place.lower,
+                    )
+                )
+            if family is None:
+                scales.append((0.0, 1.0, 0.0))  # of the row's number
+        origins, units, fillers = np.array(list(zip(*scales, strict=True)), dtype=np.float64)
+        return np.array(described, dtype=np.int64), np.array(columns, dtype=np.int64), origins, units, fillers
 
     def _source(self, column: int) -> int:
         if column == ROW_NUMBER:
@@ -184,20 +117,27 @@ class Assembly:
             self._sources.append(self.table.numbers(column) if categories is None else self.table.codes(column, categories))
         return self._source_of[column]
 
-    def unpack(self, parameters: Floats | None = None) -> list[Any]:
-        """The components that packed parameters stand for."""
-        parameters = self.parameters if parameters is None else parameters
-        rebuilt = [[distribution for _, distribution in factors] for factors in self._factors]
+    def unpack(self) -> list[Any]:
+        """The components that the packed parameters stand for."""
+        return [component.join(factors, self.table) for component, factors in zip(self._components, self._factors(), strict=True)]
+
+    def unpack_parts(self) -> list[Parts]:
+        """As :meth:`unpack`, in parts."""
+        pairs = zip(self._components, self._factors(), strict=True)
+        return [Parts(component.component, component.columns, factors) for component, factors in pairs]
+
+    def _factors(self) -> list[list[Any]]:
+        rebuilt = [list(component.factors) for component in self._components]
         door = iter(self.door.components)
         for plate in self._plates:
-            for m, row in enumerate(self._parameters(plate, parameters)):
-                if plate.kernels is DOOR_KERNELS:
+            for m, row in enumerate(self._rows_of(plate)):
+                if plate.family is None:
                     rebuilt[plate.first + m][plate.factors[m][0]] = next(door)
                     continue
                 for c, (distribution, place) in enumerate(zip(plate.members[m], plate.places, strict=True)):
                     part = row[c * plate.n_parameters : (c + 1) * plate.n_parameters]
                     rebuilt[plate.first + m][plate.factors[m][c]] = distribution._unpack(part, place)
-        return [rejoin(component, factors, self.table) for component, factors in zip(self._components, rebuilt, strict=True)]
+        return rebuilt
 
     def category_counts(self) -> Ints:
         """For every source of the rows, the number of its categories; 0 for numbers."""
@@ -212,10 +152,6 @@ class Assembly:
         for j, column in self._columns.items():
             if column.categories is None:
                 self.table.check_finite(j)
-
-    def prepare(self) -> None:
-        """Derive what kernels need from the packed parameters."""
-        loop.prepare(self.plan, self.parameters)
 
     def evaluate(self, log_weights: Floats, n_threads: int = 1, **outputs: Any) -> None:
         """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters."""
@@ -249,39 +185,28 @@ def _block_rows(width: int) -> int:
     return max(64, min(1024, 2**16 // (8 * width) // 64 * 64))
 
 
-def factors_of(component: Any, table: Table) -> list[tuple[tuple[int, ...], Any]]:
-    """(columns, distribution) pairs of one component: a Python-only one stands on all columns together."""
-    if hasattr(component, "_factors"):
-        return component._factors(table)
-    return [(tuple(range(table.n_columns)), component)]
-
-
-def rejoin(component: Any, factors: list[Any], table: Table) -> Any:
-    """The component made of new factors, in the order of :func:`factors_of`."""
-    return component._rejoin(factors, table) if hasattr(component, "_rejoin") else factors[0]
-
-
-def _columns(factors: Sequence[Sequence[tuple[tuple[int, ...], Any]]], table: Table) -> dict[int, Column]:
+def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
     """What is known of every column that the components read; the same columns for each of them."""
-    used = [sorted(j for columns, _ in component for j in columns) for component in factors]
-    for k, columns in enumerate(used):
-        if columns != used[0]:
+    different = distinct(components)
+    used = _read_by(different[0])
+    for component in different[1:]:
+        if _read_by(component) != used:
             raise ParameterError(
-                f"every component must describe the same columns: component 0 has {[table.names[j] for j in used[0]]}, "
-                f"component {k} has {[table.names[j] for j in columns]}"
+                f"every component must describe the same columns: component 0 has {[table.names[j] for j in used]}, "
+                f"component {components.index(component)} has {[table.names[j] for j in _read_by(component)]}"
             )
     categories: dict[int, dict[Any, None]] = {}
     numeric: set[int] = set()
-    for component in {id(component): component for component in factors}.values():
-        for positions, distribution in component:
+    for component in different:
+        for positions, distribution in zip(component.columns, component.factors, strict=True):
             if getattr(distribution, "encoding", "numbers") == "categories":
                 categories.setdefault(positions[0], {}).update(dict.fromkeys(distribution.categories))
             else:
                 numeric.update(positions)
-    for j in numeric & set(categories):
+    for j in numeric & categories.keys():
         raise ParameterError(f"{table.where(j)}: Categorical and a family of numbers cannot share a column")
     places = {}
-    for j in used[0]:
+    for j in used:
         if j in categories:
             missing = int(np.isnan(table.codes(j, ())).sum())
             places[j] = Column(table.names[j], table.n_rows, missing, categories=tuple(categories[j]))
@@ -290,6 +215,12 @@ def _columns(factors: Sequence[Sequence[tuple[tuple[int, ...], Any]]], table: Ta
     return places
 
 
-def block_of(columns: Sequence[int], table: Table) -> Floats:
-    """Columns of numbers as a matrix (n, d)."""
-    return np.column_stack([table.numbers(j) for j in columns])
+def _pack(distribution: Any, place: Column, size: int) -> Sequence[float]:
+    values: Sequence[float] = distribution._pack(place)
+    if len(values) != size:  # every later parameter would be read at the wrong place
+        raise ValueError(f"{type(distribution).__name__}: _layout says {size} packed parameters, _pack gives {len(values)}")
+    return values
+
+
+def _read_by(component: Parts) -> list[int]:
+    return sorted(j for columns in component.columns for j in columns)

@@ -7,36 +7,37 @@ from typing import Any
 
 import numpy as np
 
-from mixtures.assembly import factors_of
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError
+from mixtures.parts import Parts, distinct
 from mixtures.table import Table
 
 
-def check_support(components: Sequence[Any], table: Table) -> None:
+def check_support(components: Sequence[Parts], table: Table) -> None:
     """Refuse a table with a value that no component's family allows, naming column, row and value."""
-    families: dict[int, list[Any]] = {}
-    for component in {id(component): component for component in components}.values():
-        for columns, distribution in factors_of(component, table):
+    standing: dict[int, list[Any]] = {}
+    for component in distinct(components):
+        for columns, distribution in zip(component.columns, component.factors, strict=True):
             for j in columns:
-                families.setdefault(j, []).append(distribution)
-    for j, distributions in families.items():
-        if all(getattr(d, "encoding", "numbers") == "categories" for d in distributions):
+                standing.setdefault(j, []).append(distribution)
+    for j, distributions in standing.items():
+        if all([getattr(d, "encoding", "numbers") == "categories" for d in distributions]):
             _check_categories(j, distributions, table)
             continue
         table.check_finite(j)
-        supports = {type(d): getattr(d, "support", None) for d in distributions}
         # A component that only Python knows may have any support.
-        if all(hasattr(d, "kernels") for d in distributions) and None not in supports.values():
+        supports = {type(d): d.support if hasattr(d, "kernels") else None for d in distributions}
+        if all(supports.values()):
             _check_numbers(j, supports, table)
 
 
 def _check_numbers(column: int, supports: dict[Any, Any], table: Table) -> None:
     known = table.column(column)
-    if known.n_missing == known.n_rows or any(
-        support.holds(known.lower, known.upper, known.whole) for support in supports.values()
-    ):
+    if known.n_missing == known.n_rows:
         return
+    for support in supports.values():
+        if support.holds(known.lower, known.upper, known.whole):
+            return
     values = table.numbers(column)
     inside = np.isnan(values)
     for support in supports.values():

@@ -26,7 +26,9 @@ class Interval:
 
     def contains(self, value: Any) -> Any:
         """Whether each finite value lies inside, elementwise."""
-        if isinstance(value, float):  # most are checked one at a time, in every fit
+        if isinstance(value, float):  # most are checked one at a time, in every fit, and lie well inside
+            if self.low < value < self.high:
+                return True
             above = value >= self.low if self.closed_low else value > self.low
             below = value <= self.high if self.closed_high else value < self.high
             return above and below and math.isfinite(value)
@@ -37,7 +39,7 @@ class Interval:
 
     def holds(self, low: float, high: float, whole: bool) -> bool:
         """Whether it contains all values between `low` and `high`, `whole` numbers or not."""
-        return bool(self.contains(low) and self.contains(high))
+        return bool(self.low < low <= high < self.high or (self.contains(low) and self.contains(high)))
 
     def examples(self) -> list[float]:
         """A few members, ends and large values included."""

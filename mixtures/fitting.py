@@ -17,6 +17,7 @@ from mixtures.engine.plan import CHUNK_ROWS, FLOORED, Floats, Ints
 from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
 from mixtures.initialise import Starter
+from mixtures.parts import Parts
 from mixtures.standalone import complete, is_given, warn_floored
 from mixtures.table import Table
 
@@ -69,7 +70,9 @@ class Fit:
     labels: Ints
 
 
-def fit_mixture(components: Sequence[Any], table: Table, weights: Floats | None, mixing: Floats | None, settings: Settings) -> Fit:
+def fit_mixture(
+    components: Sequence[Parts], table: Table, weights: Floats | None, mixing: Floats | None, settings: Settings
+) -> Fit:
     """Fit k `components` to the rows of `table`; `mixing` (k,) are the weights that EM starts from.
 
     EM starts at the parameters of a component that brings them. Equal components would stay equal for ever: they are taken
@@ -102,10 +105,11 @@ def fit_mixture(components: Sequence[Any], table: Table, weights: Floats | None,
     return _finish(best, table, settings)
 
 
-def _is_repeated(place: int, components: Sequence[Any]) -> bool:
+def _is_repeated(place: int, components: Sequence[Parts]) -> bool:
     """Whether another component is equal to the one at `place`."""
+    own = components[place].component
     return any(
-        other is components[place] or (type(other) is type(components[place]) and _is_equal(other, components[place]))
+        other.component is own or (type(other.component) is type(own) and _is_equal(other.component, own))
         for k, other in enumerate(components)
         if k != place
     )
@@ -120,7 +124,6 @@ def _is_equal(one: Any, other: Any) -> bool:
 
 def run_em(assembly: Assembly, mixing: Floats, table: Table, settings: Settings, n_threads: int) -> Run:
     """One EM run from packed components."""
-    assembly.prepare()
     log_weights = safe_log(mixing)
     status, n_iter, history, flags = em(
         assembly.plan, assembly.rows, assembly.parameters, log_weights, settings.max_iter, settings.tol, n_threads
@@ -170,5 +173,7 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
 
 def safe_log(weights: Floats) -> Floats:
     """Logarithm of weights; -inf for 0, without a warning."""
+    if 0.0 not in weights.tolist():
+        return np.log(weights)
     with np.errstate(divide="ignore"):
         return np.log(weights)

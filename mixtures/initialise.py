@@ -19,6 +19,7 @@ from sklearn.utils import check_random_state
 from mixtures.assembly import Assembly
 from mixtures.engine.kmeans import cluster_rows, hash_rows
 from mixtures.engine.plan import Floats, Ints
+from mixtures.parts import Parts, distinct
 from mixtures.standalone import complete
 from mixtures.table import Table
 
@@ -66,17 +67,13 @@ class Starter:
     """Makes starts for one model on one table."""
 
     def __init__(
-        self, components: Sequence[Any], given: Sequence[bool], table: Table, weights: Floats | None, random_state: Any
+        self, components: Sequence[Parts], given: Sequence[bool], table: Table, weights: Floats | None, random_state: Any
     ) -> None:
         self._seed = seed_of(random_state)
         self._given = given
-        kinds: dict[Any, list[int]] = {}
-        kind_of = {id(component): _kind(component) for component in components}
-        for place, component in enumerate(components):
-            kinds.setdefault(("given", place) if self._given[place] else kind_of[id(component)], []).append(place)
-        self._kinds = kinds
-        self._is_uniform = len(kinds) == 1 and not any(self._given)
-        completed: dict[int, Any] = {}
+        self._kinds = _kinds(components, given)
+        self._is_uniform = len(self._kinds) == 1 and not any(given)
+        completed: dict[int, Parts] = {}
         for component, is_given in zip(components, given, strict=True):
             if id(component) not in completed:
                 completed[id(component)] = complete(component, table, is_given)
@@ -101,7 +98,6 @@ class Starter:
             every = np.empty_like(labels)
             every[sample.rows] = labels
             assembly = self._assembly if number == 0 else Assembly(self._components, self._table, self._weights)
-            assembly.prepare()
             assembly.fit_labels(every, softness=SOFTNESS)
         else:
             if self._is_uniform:
@@ -113,17 +109,16 @@ class Starter:
         weights = np.maximum(shares, shares.sum() / (10 * k))
         return assembly, weights / weights.sum()
 
-    def _fit(self, components: Sequence[Any], labels: Ints) -> list[Any]:
+    def _fit(self, components: Sequence[Parts], labels: Ints) -> list[Parts]:
         assembly = Assembly(components, self._sample_table, self._sample.weights)
-        assembly.prepare()
         assembly.fit_labels(labels, softness=SOFTNESS)
-        return assembly.unpack()
+        return assembly.unpack_parts()
 
-    def _match(self, labels: Ints) -> tuple[list[Any], Ints]:
+    def _match(self, labels: Ints) -> tuple[list[Parts], Ints]:
         """Give each component the cluster that suits its family: the assignment of largest total log-likelihood."""
         k = len(self._components)
         gain = np.empty((k, k))  # component, cluster
-        fitted: dict[Any, list[Any]] = {}
+        fitted: dict[Any, list[Parts]] = {}
         for key, places in self._kinds.items():
             copies = [self._components[places[0]]] * k
             given = self._given[places[0]]
@@ -139,9 +134,8 @@ class Starter:
         of_place = {place: key for key, places in self._kinds.items() for place in places}
         return [fitted[of_place[place]][order[place]] for place in range(k)], order
 
-    def _log_prob(self, components: Sequence[Any]) -> Floats:
+    def _log_prob(self, components: Sequence[Parts]) -> Floats:
         assembly = Assembly(components, self._sample_table)
-        assembly.prepare()
         out = np.empty((len(self._sample.rows), len(components)))
         assembly.evaluate(np.zeros(len(components)), log_joint=out)
         return out
@@ -154,6 +148,12 @@ def seed_of(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _kind(component: Any) -> Any:
-    """What tells components apart before a fit; equal for components of one form."""
-    return repr(component)
+def _kinds(components: Sequence[Parts], given: Sequence[bool]) -> dict[Any, list[int]]:
+    """Places of the components of one form, that one start serves; a given component is a kind of its own."""
+    if not any(given) and all(component is components[0] for component in components):
+        return {"": list(range(len(components)))}
+    forms = {id(component): repr(component.component) for component in distinct(components)}
+    kinds: dict[Any, list[int]] = {}
+    for place, component in enumerate(components):
+        kinds.setdefault(("given", place) if given[place] else forms[id(component)], []).append(place)
+    return kinds

@@ -19,6 +19,7 @@ from mixtures.engine.plan import Floats, Ints
 from mixtures.exceptions import DataError, ParameterError
 from mixtures.fitting import Settings, fit_mixture, run_em, safe_log
 from mixtures.output import in_callers_frame
+from mixtures.parts import take_apart
 from mixtures.table import Table
 
 
@@ -108,9 +109,10 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         k = len(components)
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
-        check_support(components, table)
+        parts = take_apart(components, table)
+        check_support(parts, table)
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
-        result = fit_mixture(components, table, used, mixing, settings)
+        result = fit_mixture(parts, table, used, mixing, settings)
         self._remember_columns(X, whole)
         self.components_ = result.components
         self.weights_ = result.weights
@@ -202,9 +204,8 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
             raise DataError(
                 f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
             )
-        assembly = Assembly(components, table)
+        assembly = Assembly(take_apart(components, table), table)
         assembly.check_finite()
-        assembly.prepare()
         shapes: dict[str, Any] = {"density": table.n_rows, "labels": table.n_rows}
         outputs = {
             name: np.empty(shapes.get(name, (table.n_rows, len(components))), np.int64 if name == "labels" else np.float64)
@@ -324,7 +325,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
         table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
         settings = Settings(0.0, 1, 1, None, 1)
         components, mixing = self._state()
-        run = run_em(Assembly(components, table, weights), mixing, table, settings, 1)
+        run = run_em(Assembly(take_apart(components, table), table, weights), mixing, table, settings, 1)
         new = type(self)(**self.get_params(deep=False))
         new.components_, new.weights_ = run.assembly.unpack(), run.weights
         new.n_features_in_ = table.n_columns

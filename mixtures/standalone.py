@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from mixtures.assembly import Assembly, block_of, factors_of, rejoin
+from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.engine.plan import FAILED, FLOORED, Floats
-from mixtures.exceptions import DataError, DegenerateWarning, FitError
-from mixtures.table import Column, Table
+from mixtures.exceptions import DegenerateWarning, FitError, ParameterError
+from mixtures.parts import Parts, block_of, take_apart
+from mixtures.table import Table
 
 
-def is_given(component: Any, table: Table) -> bool:
+def is_given(component: Parts, table: Table) -> bool:
     """Whether a component brings all its parameters, so that EM can start there.
 
     A user's class may say so by an attribute ``is_complete``; without one, it is asked for the density of the first row.
     """
-    for columns, distribution in factors_of(component, table):
-        if hasattr(distribution, "is_complete"):
-            complete = bool(distribution.is_complete)
-        else:
+    for columns, distribution in zip(component.columns, component.factors, strict=True):
+        complete = getattr(distribution, "is_complete", None)
+        if complete is None:
             try:
                 distribution.log_prob(block_of(columns, table)[:1])
                 complete = True
@@ -35,32 +35,28 @@ def is_given(component: Any, table: Table) -> bool:
     return True
 
 
-def complete(component: Any, table: Table, given: bool = True) -> Any:
+def complete(component: Parts, table: Table, given: bool = True) -> Parts:
     """`component` with every factor given some parameters, learned categories included.
 
     A Python-only part of a component that is not `given` is fitted to all rows.
     """
-    parts = []
-    for columns, distribution in factors_of(component, table):
+    factors = []
+    for columns, distribution in zip(component.columns, component.factors, strict=True):
         if hasattr(distribution, "kernels"):
-            distribution = distribution._bind(table, columns[0])
-            if not distribution.is_complete:
-                if distribution.encoding == "categories":
-                    place = Column(table.names[columns[0]], table.n_rows, categories=distribution.categories)
-                else:
-                    place = table.column(columns[0])
-                    if place.n_missing == place.n_rows:
-                        raise DataError(
-                            f"{table.where(columns[0])}: expected at least one observed value, found only missing cells"
-                        )
-                start = distribution._start(place)
-                known = {name: value for name, value in distribution._values().items() if value is not None}
-                distribution = type(distribution)(**{**start._values(), **known})
-        elif not given:
-            block = block_of(columns, table)
-            distribution = copy.deepcopy(distribution).fit(block[~np.isnan(block).any(axis=1)])
-        parts.append(distribution)
-    return rejoin(component, parts, table)
+            factors.append(distribution._completed(table, columns[0]))
+        else:
+            factors.append(distribution if given else _fitted(distribution, block_of(columns, table)))
+    return Parts(component.component, component.columns, factors)
+
+
+def _fitted(distribution: Any, block: Floats) -> Any:
+    """A Python-only distribution fitted to the rows of `block` (n, d) that lack no cell."""
+    fitted = copy.deepcopy(distribution).fit(block[~np.isnan(block).any(axis=1)])
+    if not (hasattr(fitted, "log_prob") and hasattr(fitted, "fit")):
+        raise ParameterError(
+            f"{type(distribution).__name__}: fit must return a distribution with log_prob and fit, found {fitted!r}"
+        )
+    return fitted
 
 
 def warn_floored(places: Iterable[str], depth: int) -> None:
@@ -78,8 +74,7 @@ def log_prob(distribution: Any, X: Any) -> Floats:
     table = Table.read(X)
     density = np.empty(table.n_rows)
     if table.n_rows:
-        assembly = Assembly([distribution], table)
-        assembly.prepare()
+        assembly = Assembly(take_apart([distribution], table), table)
         assembly.evaluate(np.zeros(1), density=density)
     return density
 
@@ -88,10 +83,9 @@ def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
     """Weighted maximum likelihood of one distribution: M-steps with every row wholly its own, until they change nothing."""
     table = Table.read(X)
     table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
-    check_support([distribution], table)
-    start = complete(distribution, table, given=False)
-    assembly = Assembly([start], table, weights)
-    assembly.prepare()
+    parts = take_apart([distribution], table)
+    check_support(parts, table)
+    assembly = Assembly([complete(parts[0], table, given=False)], table, weights)
     outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64))
     if outcome & FAILED:
         raise FitError(f"{type(distribution).__name__}: no parameters could be found for these rows")

@@ -255,8 +255,9 @@ class Table:
 
 def addresses_of(columns: Sequence[Floats]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Address of the first row and bytes between rows, for each column."""
-    addresses = np.array([column.__array_interface__["data"][0] for column in columns], dtype=np.int64)
-    return addresses, np.array([column.strides[0] for column in columns], dtype=np.int64)
+    places = [[column.__array_interface__["data"][0] for column in columns], [column.strides[0] for column in columns]]
+    addresses, strides = np.array(places, dtype=np.int64)
+    return addresses, strides
 
 
 def _is_missing(value: Any) -> bool:

@@ -16,7 +16,7 @@ LAYERS = [
     {"_numba", "constraints", "exceptions"},
     {"engine", "table"},
     {"distributions"},
-    {"door", "assembly", "checks", "standalone", "initialise", "fitting"},
+    {"door", "parts", "plates", "assembly", "checks", "standalone", "initialise", "fitting"},
     {"model", "output"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

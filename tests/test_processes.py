@@ -22,9 +22,10 @@ LOGGING = "import logging; logging.basicConfig(level='INFO')"
 PREPARE = """
 from mixtures.assembly import Assembly
 from mixtures.distributions import Exponential
+from mixtures.parts import take_apart
 from mixtures.table import Table
-assembly = Assembly([Exponential(0.25)], Table.read([[0.5], [2.0]]))
-assembly.prepare()
+table = Table.read([[0.5], [2.0]])
+assembly = Assembly(take_apart([Exponential(0.25)], table), table)
 print(assembly.parameters.tobytes().hex())
 """
 # A whole pass over rows takes four times as long.

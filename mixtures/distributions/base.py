@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixtures.constraints import Interval, Simplex
-from mixtures.exceptions import NotFittedError, ParameterError
+from mixtures.exceptions import DataError, NotFittedError, ParameterError
 from mixtures.table import Column, Table
 
 Floats = npt.NDArray[np.float64]
@@ -62,12 +62,22 @@ class Declared(Distribution):
     parameters: ClassVar[Mapping[str, Interval | Simplex]] = {}
 
     def __init__(self, **values: Any) -> None:
+        own = vars(self)
         for name, value in values.items():
-            object.__setattr__(self, name, self._checked(name, value))
+            own[name] = self._checked(name, value)
+
+    @classmethod
+    def _trusted(cls, **values: Any) -> Self:
+        """A distribution of these values, all of them, as they are: for values that another one has proved."""
+        new = object.__new__(cls)
+        vars(new).update(values)
+        return new
 
     def _checked(self, name: str, value: Any) -> Any:
         constraint = self.parameters.get(name)
         if value is None or constraint is None:
+            return value
+        if type(value) is float and type(constraint) is Interval and constraint.contains(value):
             return value
         try:
             found: Any = tuple(map(float, value)) if isinstance(constraint, Simplex) else float(value)
@@ -102,7 +112,8 @@ class Declared(Distribution):
     @property
     def is_complete(self) -> bool:
         """Whether every parameter has a value."""
-        return all(vars(self)[name] is not None for name in self.parameters)
+        values = vars(self)
+        return all([values[name] is not None for name in self.parameters])  # a list: a fit asks often, a generator is slower
 
     def _require_complete(self) -> None:
         if not self.is_complete:
@@ -153,6 +164,24 @@ class Family(Declared):
     def _bind(self, table: Table, column: int) -> Self:
         """This distribution with whatever is learned from a column before any fit; categories, say."""
         return self
+
+    def _completed(self, table: Table, column: int) -> Self:
+        """This distribution with what it lacks taken from a start on the column; what it has stays."""
+        bound = self._bind(table, column)
+        if bound.is_complete:
+            return bound
+        start = bound._start(bound._place(table, column))
+        known = {name: value for name, value in bound._values().items() if value is not None}
+        return start if not known and type(start) is type(bound) else type(bound)(**{**start._values(), **known})
+
+    def _place(self, table: Table, column: int) -> Column:
+        """What :meth:`_start` is told of a column."""
+        if self.encoding == "categories":
+            return Column(table.names[column], table.n_rows, categories=vars(self)["categories"])
+        place = table.column(column)
+        if place.n_missing == place.n_rows:
+            raise DataError(f"{table.where(column)}: expected at least one observed value, found only missing cells")
+        return place
 
     def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:
         """(columns, distribution) pairs, independent of each other: a one-column family stands for each column alone."""

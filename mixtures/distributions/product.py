@@ -100,17 +100,15 @@ class Product(Declared):
         return sum(len(key) if isinstance(key, tuple) else 1 for key in self.factors)
 
     def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:
-        named = [column for key in self.factors for column in (key if isinstance(key, tuple) else (key,))]
-        if table.n_columns != len(named) and all(isinstance(column, int) for column in named):
-            raise DataError(f"Product: expected {len(named)} columns, which its factors name by position, found {table.n_columns}")
-        pairs = []
-        for key, factor in self.factors.items():
-            columns = key if isinstance(key, tuple) else (key,)
-            pairs.append((tuple(_position(column, table) for column in columns), factor))
-        return pairs
+        keys = [key if isinstance(key, tuple) else (key,) for key in self.factors]
+        width = sum(map(len, keys))
+        if table.n_columns != width and all(isinstance(column, int) for key in keys for column in key):
+            raise DataError(f"Product: expected {width} columns, which its factors name by position, found {table.n_columns}")
+        places = [tuple([_position(column, table) for column in key]) for key in keys]
+        return list(zip(places, self.factors.values(), strict=True))
 
     def _rejoin(self, factors: Any, table: Table) -> Product:
-        return Product(dict(zip(self.factors, factors, strict=True)))
+        return self._trusted(factors=dict(zip(self.factors, factors, strict=True)))
 
     def log_prob(self, X: Any) -> Any:
         """Log-density of every row of X, shape (n, d) or a frame: the sum over factors; a missing cell adds 0."""

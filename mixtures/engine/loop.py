@@ -211,7 +211,13 @@ def evaluate(
         np.empty((0, 0)) if matrix_out is None else matrix_out,
         np.empty(0, dtype=np.int64) if labels is None else labels,
     )
-    with Team(max(1, min(n_threads, -(-rows.n_rows // CHUNK_ROWS)))) as team:
+    n_chunks = -(-rows.n_rows // CHUNK_ROWS)
+    if n_chunks == 1 or n_threads <= 1:
+        counter = np.zeros(1, dtype=np.int64)
+        address = counter.__array_interface__["data"][0]
+        evaluate_chunks(plan, rows, parameters, log_weights, address, log_joint is not None, *arguments)
+        return
+    with Team(min(n_threads, n_chunks)) as team:
         team.run(evaluate_chunks, plan, rows, parameters, log_weights, Counter, log_joint is not None, *arguments)
 
 

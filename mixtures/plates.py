@@ -1,0 +1,95 @@
+"""Plates: the factors of all components grouped by family and columns, in runs of consecutive components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixtures.door import SIZE as DOOR_SIZE
+from mixtures.engine.plan import ROW_NUMBER
+from mixtures.exceptions import DataError
+from mixtures.parts import Parts
+from mixtures.table import Column, Table
+
+
+@dataclass(slots=True)
+class Plate:
+    """Factors of one family that one call of its kernels serves: a run of components by one column or several."""
+
+    first: int
+    columns: list[int]
+    family: Any  # None: a component that only Python knows
+    n_parameters: int  # per component and column
+    n_statistics: int  # of its own, per component and column
+    masked: bool
+    members: list[list[Any]]  # a distribution per column, per component
+    factors: list[list[int]]  # its place among the component's factors
+    places: list[Column]
+    start: int = 0
+
+    @property
+    def width(self) -> int:
+        """Parameters per component."""
+        return self.n_parameters * len(self.members[0])
+
+    def shares_a_call(self) -> Any:
+        """Plates that give equal answers are one for the kernels, where those take several columns; None: on its own."""
+        if self.family is None or not self.family.several_columns or self.masked:
+            return None
+        return self.family, self.first, len(self.members), self.n_parameters, self.n_statistics
+
+    def add_columns(self, other: Plate) -> None:
+        """Take in a plate that shares a call."""
+        self.columns += other.columns
+        self.places += other.places
+        for mine, new in zip(self.members, other.members, strict=True):
+            mine += new
+        for own, added in zip(self.factors, other.factors, strict=True):
+            own += added
+
+
+def lay(components: Sequence[Parts], known: dict[int, Column], table: Table) -> list[Plate]:
+    """Group the factors of complete `components`; `known` describes the columns that they stand on."""
+    runs: list[Plate] = []
+    last: dict[Any, Plate] = {}
+    for k, component in enumerate(components):
+        for f, (columns, distribution) in enumerate(zip(component.columns, component.factors, strict=True)):
+            key = columns, type(distribution) if hasattr(distribution, "kernels") else None
+            plate = last.get(key)
+            if plate is not None and plate.first + len(plate.members) == k:
+                plate.members.append([distribution])
+                plate.factors.append([f])
+            else:
+                last[key] = _plate(k, f, distribution, *key, known, table)
+                runs.append(last[key])
+    plates: list[Plate] = []
+    shared: dict[Any, Plate] = {}
+    for plate in runs:
+        call = plate.shares_a_call()
+        if call is not None and call in shared:
+            shared[call].add_columns(plate)
+        else:
+            shared[call] = plate
+            plates.append(plate)
+    return plates
+
+
+def _plate(
+    k: int, f: int, distribution: Any, columns: tuple[int, ...], family: Any, known: dict[int, Column], table: Table
+) -> Plate:
+    places = [known[j] for j in columns]
+    masked = any([place.n_missing for place in places])
+    if family is None:
+        if masked and len(columns) > 1:
+            where = next(j for j in columns if known[j].n_missing)
+            row = table.row(np.flatnonzero(np.isnan(table.numbers(where)))[0])
+            raise DataError(
+                f"{type(distribution).__name__} on {table.where(where)}: expected no missing cells, row {row} has one; "
+                "only factors of one column can leave them out"
+            )
+        return Plate(k, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, [[distribution]], [[f]], places)
+    n_parameters, n_statistics = distribution._layout(places[0])
+    return Plate(k, list(columns), family, n_parameters, n_statistics - 1, masked, [[distribution]], [[f]], places)
