@@ -106,8 +106,8 @@ class Starter:
                 components, order = self._match(labels)
                 shares = shares[order]
             assembly = Assembly(components, self._table, self._weights)
-        weights = np.maximum(shares, shares.sum() / (10 * k))
-        return assembly, weights / weights.sum()
+        weights = np.maximum(shares, np.add.reduce(shares) / (10 * k))
+        return assembly, weights / np.add.reduce(weights)
 
     def _fit(self, components: Sequence[Parts], labels: Ints) -> list[Parts]:
         assembly = Assembly(components, self._sample_table, self._sample.weights)

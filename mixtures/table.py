@@ -105,6 +105,7 @@ class Table:
         self.n_rows = n_rows
         self.named = named
         self._known: dict[int, Column] = {}
+        self._addresses: dict[int, int] = {}
         self._origin: npt.NDArray[np.int64] | None = None
 
     @property
@@ -154,8 +155,13 @@ class Table:
     def _from_array(cls, array: npt.NDArray[Any]) -> Table:
         if array.dtype.kind in "fiub" and array.dtype != np.float64:
             array = array.astype(np.float64)
-        columns = [_array_column(array[:, j]) for j in range(array.shape[1])]
-        return cls(columns, [str(j) for j in range(array.shape[1])], array.shape[0], named=False)
+        names = [str(j) for j in range(array.shape[1])]
+        if array.dtype == np.float64 and array.dtype.isnative:
+            table = cls(list(array.T), names, array.shape[0], named=False)
+            first, step = address_of_row_0(array), array.strides[1]
+            table._addresses = {j: first + j * step for j in range(array.shape[1])}
+            return table
+        return cls([_array_column(array[:, j]) for j in range(array.shape[1])], names, array.shape[0], named=False)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Table:
         """A table of these rows, copied."""
@@ -237,10 +243,20 @@ class Table:
         if column not in self._known:
             wanted = [j for j in range(self.n_columns) if j == column or self.is_numeric(j)]
             out = np.empty((len(wanted), 4))
-            scan(self.n_rows, *addresses_of([self.numbers(j) for j in wanted]), out)
+            places = [self.place(j) for j in wanted]
+            addresses = np.array([address for address, _ in places], dtype=np.int64)
+            strides = np.array([stride for _, stride in places], dtype=np.int64)
+            scan(self.n_rows, addresses, strides, out)
             for j, (low, high, missing, whole) in zip(wanted, out.tolist(), strict=True):
                 self._known[j] = Column(self.names[j], self.n_rows, int(missing), low, high, whole=whole == 1.0)
         return self._known[column]
+
+    def place(self, column: int) -> tuple[int, int]:
+        """Address of the first row of a column of numbers, and bytes between rows."""
+        numbers = self.numbers(column)
+        if column not in self._addresses:
+            self._addresses[column] = address_of_row_0(numbers)
+        return self._addresses[column], numbers.strides[0]
 
     def check_finite(self, column: int) -> None:
         """Refuse an infinite cell in a column of numbers, naming it."""
@@ -253,11 +269,9 @@ class Table:
             )
 
 
-def addresses_of(columns: Sequence[Floats]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Address of the first row and bytes between rows, for each column."""
-    places = [[column.__array_interface__["data"][0] for column in columns], [column.strides[0] for column in columns]]
-    addresses, strides = np.array(places, dtype=np.int64)
-    return addresses, strides
+def address_of_row_0(array: npt.NDArray[Any]) -> int:
+    """Memory address of an array's first element."""
+    return int(array.__array_interface__["data"][0])
 
 
 def _is_missing(value: Any) -> bool:
