@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mixtures._numba import address_of
+from mixtures._numba_calls import address_of
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import SIZE as DOOR_SIZE
 from mixtures.door import Door
