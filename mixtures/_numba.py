@@ -27,6 +27,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import caching
 from numba.core.imputils import lower_builtin
+from numba.core.registry import CPUDispatcher
 from numba.extending import type_callable
 from numba.np.arrayobj import populate_array
 
@@ -56,9 +57,10 @@ class _PackageCache(caching.FunctionCache):
     """numba's disk cache, keyed by the whole package's source and never the reason why a fit fails."""
 
     _announced = False
+    kind = ""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _package_stamp())
+        return (*super()._index_key(sig, codegen), _package_stamp(), self.kind)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -82,15 +84,36 @@ class _PackageCache(caching.FunctionCache):
             logger.debug("compilation cache not written: %r", error)
 
 
+class _Compiled(CPUDispatcher):
+    """A jitted function as other compiled code sees it; a call from Python goes to a second one, made when it comes.
+
+    numba wraps every function for Python: a sixth of the time of a first fit, in which Python calls few of them (measured).
+    """
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._from_python(*arguments)
+
+    @functools.cached_property
+    def _from_python(self) -> Any:
+        return _dispatcher(CPUDispatcher, self.py_func, self.targetoptions | {"no_cpython_wrapper": False})
+
+
 def _compile(function: Callable[..., Any], fastmath: set[str]) -> Any:
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
-    if not DISABLED:
-        try:
-            dispatcher._cache = _PackageCache(function)
-        except RuntimeError:  # numba's word for "no writable location"; compile in memory then
-            if not _PackageCache._announced:
-                _PackageCache._announced = True
-                logger.info("no writable place for compiled kernels: every process takes seconds to compile; set NUMBA_CACHE_DIR")
+    if DISABLED:
+        return function
+    options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+    return _dispatcher(_Compiled, function, {"nopython": True} | options)
+
+
+def _dispatcher(kind: Any, function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    dispatcher = kind(function, targetoptions=options)
+    try:
+        dispatcher._cache = _PackageCache(function)
+        dispatcher._cache.kind = kind.__name__
+    except RuntimeError:  # numba's word for "no writable location"; compile in memory then
+        if not _PackageCache._announced:
+            _PackageCache._announced = True
+            logger.info("no writable place for compiled kernels: every process takes seconds to compile; set NUMBA_CACHE_DIR")
     return dispatcher
 
 
