@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mixtures._numba import address_of
+from mixtures._numba_calls import address_of
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
