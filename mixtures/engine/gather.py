@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mixtures._numba import jit, load_float, wide_vectors
+from mixtures._numba import jit, load_float, load_nth, wide_vectors
 from mixtures.engine.plan import COLUMN, MASKED, ROW_NUMBER, WIDTH
 
 # Loops run from 0 over the last axis of a matrix: an offset inside the loop would bring back Python's test for negative
@@ -14,7 +14,7 @@ def read_contiguous(start, origin, scale, x, j):
     """x[j] = adjacent float64 from address `start`, less `origin`, times `scale`."""
     wide_vectors()
     for i in range(x.shape[1]):
-        x[j, i] = (load_float(start + i * 8) - origin) * scale
+        x[j, i] = (load_nth(start, i) - origin) * scale
 
 
 @jit

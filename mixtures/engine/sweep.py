@@ -32,6 +32,16 @@ from mixtures.engine.posterior import densities, most_probable, normalise, sum_o
 
 
 @jit
+def scratch_for(plan):
+    """The scratch that :func:`visit` needs, from a multiple of 64 bytes on, so that no vector lies across two cache lines:
+    arrays begin at multiples of 32, which costs a loop over short vectors a fifth of its time."""
+    size = (2 * plan.columns.size + 2 * plan.n_components + 3) * plan.block_rows + 2 * plan.n_components
+    buffer = np.empty(size + 8)
+    start = -(buffer.ctypes.data // 8) % 8
+    return buffer[start : start + size]
+
+
+@jit
 def add_observed(joint, first, mask, column, log_prob):
     """joint[first + k] += log_prob[k] where a cell was seen: an unseen cell says nothing."""
     wide_vectors()
@@ -155,12 +165,6 @@ def transpose(joint, first, out):
 
 
 @jit
-def scratch_size(plan):
-    """Length of the scratch that :func:`visit` needs."""
-    return (2 * plan.columns.size + 2 * plan.n_components + 3) * plan.block_rows + 2 * plan.n_components
-
-
-@jit
 def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, statistics):
     """The task done for rows start..stop: their log-likelihood and statistics added to `statistics`, or outputs written.
 
@@ -213,7 +217,7 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
 FLOATS = types.Array(types.float64, 1, "C")
 INTS = types.Array(types.int64, 1, "C")
 TABLE = types.Array(types.int64, 2, "C")
-PLAN = types.NamedTuple((types.int64, types.int64, TABLE, INTS, FLOATS, FLOATS), Plan)
+PLAN = types.NamedTuple((types.int64, types.int64, TABLE, INTS, FLOATS, FLOATS, FLOATS), Plan)
 ROWS = types.NamedTuple((types.int64, INTS, INTS, FLOATS), Rows)
 TASK = types.NamedTuple((types.int64, types.float64, INTS, FLOATS, MATRIX, MATRIX), Task)
 call_visit = by_address("visit", types.none, PLAN, ROWS, TASK, FLOATS, FLOATS, types.int64, types.int64, FLOATS, FLOATS)
@@ -222,7 +226,7 @@ call_visit = by_address("visit", types.none, PLAN, ROWS, TASK, FLOATS, FLOATS, t
 @jit
 def visit_chunks(address, plan, rows, task, parameters, log_weights, counter, statistics):
     """Visit chunk after chunk, taking the next from the shared counter at this address; a row of `statistics` a chunk."""
-    scratch = np.empty(scratch_size(plan))
+    scratch = scratch_for(plan)
     while True:
         chunk = next_of(counter)
         start = chunk * CHUNK_ROWS
