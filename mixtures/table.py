@@ -244,10 +244,7 @@ class Table:
         if column not in self._known:
             wanted = [j for j in range(self.n_columns) if j == column or self.is_numeric(j)]
             out = np.empty((len(wanted), 4))
-            places = [self.place(j) for j in wanted]
-            addresses = np.array([address for address, _ in places], dtype=np.int64)
-            strides = np.array([stride for _, stride in places], dtype=np.int64)
-            scan(self.n_rows, addresses, strides, out)
+            scan(self.n_rows, *as_arrays([self.place(j) for j in wanted]), out)
             for j, (low, high, missing, whole) in zip(wanted, out.tolist(), strict=True):
                 self._known[j] = Column(self.names[j], self.n_rows, int(missing), low, high, whole=whole == 1.0)
         return self._known[column]
@@ -273,6 +270,11 @@ class Table:
 def address_of_row_0(array: npt.NDArray[Any]) -> int:
     """Memory address of an array's first element."""
     return int(array.__array_interface__["data"][0])
+
+
+def as_arrays(places: Sequence[tuple[int, int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Addresses and strides, each in an array."""
+    return np.array([address for address, _ in places], dtype=np.int64), np.array([stride for _, stride in places], dtype=np.int64)
 
 
 def _is_missing(value: Any) -> bool:
