@@ -16,7 +16,7 @@ from mixtures.engine.plan import CHUNK_ROWS, ROW_NUMBER, Floats, Ints, Plan, Row
 from mixtures.exceptions import ParameterError
 from mixtures.parts import Parts, block_of, distinct
 from mixtures.plates import lay
-from mixtures.table import Column, Table, address_of_row_0
+from mixtures.table import Column, Table, address_of_row_0, as_arrays
 
 
 class Assembly:
@@ -42,26 +42,25 @@ class Assembly:
         plates, columns, origins, units, fillers = self._describe()
         block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * len(components))
         self.plan = Plan(len(components), block, plates, columns, origins, units, fillers)
-        addresses = np.array([address for address, _ in self._sources], dtype=np.int64)
-        strides = np.array([stride for _, stride in self._sources], dtype=np.int64)
+        addresses, strides = as_arrays(self._sources)
         weights = np.empty(0) if weights is None else _in_range(weights)
         self.rows = Rows(table.n_rows, addresses, strides, weights)
         loop.prepare(self.plan, self.parameters)
 
     def _pack(self) -> Floats:
         values: list[float] = []
-        packed: dict[tuple[int, int], Sequence[float]] = {}
         for plate in self._plates:
             plate.start = len(values)
-            for members in plate.members:
+            packed: dict[int, list[float]] = {}  # components made of the same parts share them
+            for k, members in enumerate(plate.members, plate.first):
                 if plate.family is None:
                     values += self.door.add(members[0], block_of(plate.columns[:-1], self.table))
                     continue
-                for distribution, place in zip(members, plate.places, strict=True):
-                    key = id(distribution), id(place)
-                    if key not in packed:
-                        packed[key] = _pack(distribution, place, plate.n_parameters)
-                    values += packed[key]
+                component = id(self._components[k])
+                if component not in packed:
+                    pairs = zip(members, plate.places, strict=True)
+                    packed[component] = [value for pair in pairs for value in _pack(*pair, plate.n_parameters)]
+                values += packed[component]
         return np.array(values, dtype=np.float64)
 
     def _describe(self) -> tuple[Ints, Ints, Floats, Floats, Floats]:
