@@ -237,7 +237,7 @@ class Normal(Family):
     >>> Normal(0, 1).log_prob([0.0]).round(6)
     array([-0.918939])
     >>> Normal().fit([1.0, 2.0, 3.0])
-    Normal(mean=2.0, std=0.816496580927726)
+    Normal(mean=2.0, std=0.8164965809277263)
     """
 
     parameters = {"mean": real, "std": positive}
