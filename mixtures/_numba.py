@@ -1,4 +1,4 @@
-"""The numba policy: every compiler option, cache rule and code-generation trick of the package.
+"""The numba policy: every compiler option, cache rule and code-generation trick of the package but calls by address.
 
 Nothing is compiled at import: functions carry no signatures and compile on first use. What the options mean:
 

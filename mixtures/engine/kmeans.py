@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def hash_rows(n_rows, addresses, strides, out):
         for j in range(addresses.size):
             value = load_float(addresses[j] + i * strides[j]) + 0.0  # -0 and 0 are one value
             bits = float_to_bits(value) if value == value else np.int64(0x7FF8000000000000)
-            h = h ^ np.uint64(bits)
+            h = h ^ np.uint64(np.int64(bits))
             h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             h = h ^ (h >> np.uint64(31))
@@ -152,9 +153,9 @@ def seed_centres(z, weights, seed, candidates, centres, scratch):
 
 @jit
 def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch):
-    """Lloyd's iterations. Labels (m,) become those of the nearest centre, the first on a tie; they hold no such label before.
+    """Lloyd's iterations. Labels (m,), -1 at first, become the nearest centre's, the first on a tie; `centres` (k, D) move.
 
-    `sums` and `mass`, like `centres` (k, D), `nearest` (m,) and `scratch` (5, m) are for use here only.
+    `sums` and `mass` (k, D), `nearest` (m,) and `scratch` (5, m) are for use here only.
     """
     d, m = z.shape
     lowest, trial, seen = scratch[0], scratch[1], scratch[2]
@@ -195,10 +196,10 @@ def cluster_rows(
 ) -> None:
     """Labels (m,) of rows (m,) with weights (m,) by k-means from greedy k-means++ centres."""
     m = rows.size
-    z = np.zeros((int(np.where((widths > 0) & (widths <= CODE_WIDTH), widths, 1).sum()), m))
+    z = np.empty((sum(width if 0 < width <= CODE_WIDTH else 1 for width in widths.tolist()), m))
     scratch = np.empty((5, m))
     centres, sums, mass = np.empty((3, k, len(z)))
     encode(addresses, strides, widths, rows, weights, z)
-    seed_centres(z, weights, seed, 2 + int(np.log(k)), centres, scratch)
+    seed_centres(z, weights, seed, 2 + int(math.log(k)), centres, scratch)
     labels[:] = -1
     improve(z, weights, centres, labels, max_iter, sums, mass, np.empty_like(labels), scratch)

@@ -1,7 +1,9 @@
-"""The EM loop: `advance` is written once; one thread runs it wholly in compiled code, several share each pass."""
+"""The EM loop, written once: one thread runs it wholly in compiled code, several threads share each pass."""
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 from queue import SimpleQueue
 from threading import Thread
@@ -236,10 +238,11 @@ def evaluate(
 
 
 def fit_labels(plan: Plan, rows: Rows, parameters: Floats, labels: Ints, softness: float, max_iter: int, flags: Ints) -> int:
-    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says. Returns the union of the last flags."""
+    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says: the same loop, in which nothing is
+    estimated about the rows. Returns the union of the last flags."""
     task = Task(STATISTICS_OF_LABELS, softness, np.ascontiguousarray(labels, dtype=np.int64), NO_FLOATS, NO_MATRIX, NO_MATRIX)
     flags[:] = em(plan, rows, parameters, np.zeros(plan.n_components), max_iter, 0.0, 1, task)[-1]
-    return int(np.bitwise_or.reduce(flags))
+    return functools.reduce(operator.or_, flags.tolist())
 
 
 def available_threads() -> int:

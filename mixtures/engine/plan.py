@@ -91,4 +91,4 @@ E_STEP = Task(STATISTICS_OF_DENSITIES, 0.0, NO_LABELS, NO_FLOATS, NO_MATRIX, NO_
 def n_statistics(plan: Plan) -> int:
     """Length of a statistics vector: log-likelihood, k sums of responsibilities, then each plate's (count, S)."""
     plates = plan.plates
-    return 1 + plan.n_components + int((plates[:, COUNT] * plates[:, STATISTICS]).sum())
+    return 1 + plan.n_components + int(plates[:, COUNT] @ plates[:, STATISTICS])

@@ -120,7 +120,8 @@ def row_totals(values, totals):
 def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, statistics):
     """Add a block's statistics, given its weighted responsibilities (k, b).
 
-    `totals` (2, k) is scratch. The first statistic of every component of a plate is the engine's: the sum of responsibilities of the observed rows.
+    The first statistic of every component of a plate is the engine's: the sum of responsibilities of the observed rows.
+    `totals` (2, k) is scratch.
     """
     k, b = responsibilities.shape
     row_totals(responsibilities, totals[0])
