@@ -89,7 +89,7 @@ def fit_mixture(
             assembly, found = starter.start(number)
             return run_em(assembly, found if mixing is None else mixing, table, settings, n_threads)
 
-        if settings.n_init > 1 and settings.n_threads > 1 and table.n_rows <= CHUNK_ROWS:
+        if settings.n_init > 1 and settings.n_threads > 1 and table.n_rows <= 2 * CHUNK_ROWS:
             with ThreadPoolExecutor(min(settings.n_threads, settings.n_init)) as pool:
                 runs = list(pool.map(run, range(settings.n_init), [1] * settings.n_init))
         else:

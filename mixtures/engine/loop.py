@@ -78,19 +78,25 @@ def maximize(plan, totals, parameters, trial, flags, may_repeat):
 
 @jit
 def em_steps(
-    visit, plan, rows, task, parameters, log_weights, history, max_iter, tolerance, flags, progress, totals, part, trial, merged
+    visit, plan, rows, task, parameters, log_weights, history, max_iter, tolerance, flags, progress, totals, part, trial, chunks
 ):
-    """EM in compiled code, until it is over; or, where `merged` totals come from several threads, all that lies between two
-    passes: stopping rule, then M-step. Returns the status; `progress` is (M-steps so far, how often a pass was repeated).
+    """EM in compiled code, until it is over; or, where several threads made the statistics of all chunks (n, statistics), all
+    that lies between two passes: merging in chunk order, stopping rule, M-step. Returns the status; `progress` is (M-steps so
+    far, how often a pass was repeated).
 
     `totals` and `part` (statistics,) and `trial` (parameters,) are scratch.
     """
     k = plan.n_components
-    scratch = part if merged else scratch_for(plan)
+    merge = chunks.shape[0] > 0
+    scratch = part if merge else scratch_for(plan)
     while progress[0] < max_iter:
-        if not merged:
-            for i in range(totals.size):
-                totals[i] = 0.0
+        for i in range(totals.size):
+            totals[i] = 0.0
+        if merge:
+            for chunk in range(chunks.shape[0]):
+                for i in range(totals.size):
+                    totals[i] += chunks[chunk, i]
+        else:
             for start in range(0, rows.n_rows, CHUNK_ROWS):
                 for i in range(part.size):
                     part[i] = 0.0
@@ -119,7 +125,7 @@ def em_steps(
                 log_weights[c] = log(totals[1 + c] / total_weight)
             progress[0] += 1
             progress[1] = 0
-        if merged:
+        if merge:
             break
     return CONTINUE
 
@@ -148,17 +154,14 @@ def em(
     trial = np.empty_like(parameters)
     n_chunks = -(-rows.n_rows // CHUNK_ROWS)
     if min(n_threads, n_chunks) == 1:
-        status = em_steps(*steps, trial, False)
+        status = em_steps(*steps, trial, NO_MATRIX)
     else:
         status = CONTINUE
-        statistics = np.empty((n_chunks, totals.size))
+        chunks = np.empty((n_chunks, totals.size))
         with Team(min(n_threads, n_chunks)) as team:
             while status == CONTINUE and progress[0] < max_iter:
-                team.run(visit_chunks, address, plan, rows, task, parameters, log_weights, Counter, statistics)
-                totals[:] = 0.0
-                for row in statistics:  # in chunk order, as one thread adds them
-                    totals += row
-                status = em_steps(*steps, trial, True)
+                team.run(visit_chunks, address, plan, rows, task, parameters, log_weights, Counter, chunks)
+                status = em_steps(*steps, trial, chunks)
     iteration = int(progress[0])
     return status, iteration, history[: iteration + (status != CONTINUE)], flags
 

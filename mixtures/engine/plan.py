@@ -14,7 +14,7 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-CHUNK_ROWS = 16384
+CHUNK_ROWS = 8192
 """Rows of a chunk, the unit of threading and merging: fixed, so that sums do not depend on the number of threads."""
 
 # Columns of Plan.plates, a row per plate.
