@@ -32,13 +32,18 @@ from mixtures.engine.posterior import densities, most_probable, normalise, sum_o
 
 
 @jit
-def scratch_for(plan):
-    """The scratch that :func:`visit` needs, from a multiple of 64 bytes on, so that no vector lies across two cache lines:
-    arrays begin at multiples of 32, which costs a loop over short vectors a fifth of its time."""
-    size = (2 * plan.columns.size + 2 * plan.n_components + 3) * plan.block_rows + 2 * plan.n_components
+def aligned(size):
+    """Memory for `size` float64 from a multiple of 64 bytes on, so that no vector lies across two cache lines: arrays begin
+    at multiples of 32, which costs a loop over short vectors a fifth of its time."""
     buffer = np.empty(size + 8)
     start = -(buffer.ctypes.data // 8) % 8
     return buffer[start : start + size]
+
+
+@jit
+def scratch_for(plan):
+    """The scratch that :func:`visit` needs."""
+    return aligned((2 * plan.columns.size + 2 * plan.n_components + 3) * plan.block_rows + 2 * plan.n_components)
 
 
 @jit
