@@ -1,4 +1,4 @@
-"""The numba policy: every compiler option, cache rule and code-generation trick of the package.
+"""The numba policy: every compiler option, cache rule and code-generation trick of the package but calls by address.
 
 Nothing is compiled at import: functions carry no signatures and compile on first use. What the options mean:
 
@@ -25,16 +25,16 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba import types
-from numba.core import caching, cgutils
+from numba.core import caching
 from numba.core.imputils import lower_builtin
-from numba.core.typing.templates import ConcreteTemplate, infer_global
+from numba.core.registry import CPUDispatcher
 from numba.extending import type_callable
 from numba.np.arrayobj import populate_array
 
 logger = logging.getLogger("mixtures")
 
 _PACKAGE = Path(__file__).parent
-_DISABLED = bool(numba.config.DISABLE_JIT)
+DISABLED = bool(numba.config.DISABLE_JIT)
 
 
 @functools.cache
@@ -57,9 +57,10 @@ class _PackageCache(caching.FunctionCache):
     """numba's disk cache, keyed by the whole package's source and never the reason why a fit fails."""
 
     _announced = False
+    kind = ""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _package_stamp())
+        return (*super()._index_key(sig, codegen), _package_stamp(), self.kind)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -83,15 +84,36 @@ class _PackageCache(caching.FunctionCache):
             logger.debug("compilation cache not written: %r", error)
 
 
+class _Compiled(CPUDispatcher):
+    """A jitted function as other compiled code sees it; a call from Python goes to a second one, made when it comes.
+
+    numba wraps every function for Python: a sixth of the time of a first fit, in which Python calls few of them (measured).
+    """
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._from_python(*arguments)
+
+    @functools.cached_property
+    def _from_python(self) -> Any:
+        return _dispatcher(CPUDispatcher, self.py_func, self.targetoptions | {"no_cpython_wrapper": False})
+
+
 def _compile(function: Callable[..., Any], fastmath: set[str]) -> Any:
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
-    if not _DISABLED:
-        try:
-            dispatcher._cache = _PackageCache(function)
-        except RuntimeError:  # numba's word for "no writable location"; compile in memory then
-            if not _PackageCache._announced:
-                _PackageCache._announced = True
-                logger.info("no writable place for compiled kernels: every process takes seconds to compile; set NUMBA_CACHE_DIR")
+    if DISABLED:
+        return function
+    options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+    return _dispatcher(_Compiled, function, {"nopython": True} | options)
+
+
+def _dispatcher(kind: Any, function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    dispatcher = kind(function, targetoptions=options)
+    try:
+        dispatcher._cache = _PackageCache(function)
+        dispatcher._cache.kind = kind.__name__
+    except RuntimeError:  # numba's word for "no writable location"; compile in memory then
+        if not _PackageCache._announced:
+            _PackageCache._announced = True
+            logger.info("no writable place for compiled kernels: every process takes seconds to compile; set NUMBA_CACHE_DIR")
     return dispatcher
 
 
@@ -173,113 +195,39 @@ def _lower_bits_to_float(context: Any, builder: Any, sig: Any, args: Any) -> Any
     return builder.bitcast(args[0], ir.DoubleType())
 
 
-# --- kernels by address ----------------------------------------------------------------------------------------------
-#
-# A kernel is an ordinary jitted function of C-contiguous float64 matrices. Its machine address travels in an int64 array and
-# `call_kernel` jumps to it with numba's own calling convention, so that one compiled loop serves every family, is compiled
-# once, and finds itself in the disk cache whatever families it runs.
-
-MATRIX = types.Array(types.float64, 2, "C")
-KERNEL_ARGUMENTS = {
-    "prepare": (MATRIX,),
-    "log_prob": (MATRIX, MATRIX, MATRIX),
-    "accumulate": (MATRIX, MATRIX, MATRIX, MATRIX),
-    "maximize": (MATRIX, MATRIX),
-}
-_uncompiled: dict[int, Callable[..., Any]] = {}
-
-
-@functools.cache
-def address_of(kernel: Any, role: str) -> int:
-    """Machine address of `kernel` compiled for `role` (a key of ``KERNEL_ARGUMENTS``); compiles it when needed."""
-    if _DISABLED:
-        _uncompiled[id(kernel)] = kernel
-        return id(kernel)
-    arguments = KERNEL_ARGUMENTS[role]
-    result = types.int64 if role == "maximize" else types.none
-    kernel.compile(result(*arguments))
-    compiled = kernel.overloads[arguments]
-    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
-
-
-def call_prepare(address: int, parameters: Any) -> None:
-    """Call the ``prepare`` kernel at `address`."""
-    _uncompiled[address](parameters)
-
-
-def call_log_prob(address: int, parameters: Any, x: Any, out: Any) -> None:
-    """Call the ``log_prob`` kernel at `address`."""
-    _uncompiled[address](parameters, x, out)
-
-
-def call_accumulate(address: int, parameters: Any, x: Any, responsibilities: Any, statistics: Any) -> None:
-    """Call the ``accumulate`` kernel at `address`."""
-    _uncompiled[address](parameters, x, responsibilities, statistics)
-
-
-def call_maximize(address: int, statistics: Any, parameters: Any) -> int:
-    """Call the ``maximize`` kernel at `address`; returns its status bits."""
-    return int(_uncompiled[address](statistics, parameters))
-
-
-def _lower_call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    convention = context.call_conv
-    function_type = convention.get_function_type(sig.return_type, sig.args[1:])
-    pointer = builder.inttoptr(args[0], function_type.as_pointer())
-    status, result = convention.call_function(builder, pointer, sig.return_type, sig.args[1:], args[1:])
-    with cgutils.if_unlikely(builder, status.is_error):
-        convention.return_status_propagate(builder, status)
-    return result
-
-
-def _declare(function: Callable[..., Any], result: Any, *arguments: Any, lower: Callable[..., Any]) -> None:
-    """Make `function` callable from jitted code with this one signature."""
-    signature = result(types.int64, *arguments)
-    template = type(f"{function.__name__}_template", (ConcreteTemplate,), {"key": function, "cases": [signature]})
-    infer_global(function, types.Function(template))
-    lower_builtin(function, types.int64, *arguments)(lower)
-
-
-_declare(call_prepare, types.none, *KERNEL_ARGUMENTS["prepare"], lower=_lower_call)
-_declare(call_log_prob, types.none, *KERNEL_ARGUMENTS["log_prob"], lower=_lower_call)
-_declare(call_accumulate, types.none, *KERNEL_ARGUMENTS["accumulate"], lower=_lower_call)
-_declare(call_maximize, types.int64, *KERNEL_ARGUMENTS["maximize"], lower=_lower_call)
-
-# A component that exists only in Python is reached through one C function of this type: (role, component, columns, rows,
-# address of x, address of the other array).
-PYTHON_CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)
-
-
-def call_python(address: int, role: int, component: Any, x: Any, other: Any) -> None:
-    """Call the C function at `address` on the matrices `x` and `other`, whose shape it knows from `x`."""
-    PYTHON_CALL(address)(role, component, x.shape[0], x.shape[1], x.ctypes.data, other.ctypes.data)
-
-
-def _lower_call_python(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    int64 = ir.IntType(64)
-    x, other = (context.make_array(MATRIX)(context, builder, value) for value in args[3:])
-    shape = cgutils.unpack_tuple(builder, x.shape)
-    function_type = ir.FunctionType(ir.VoidType(), [int64] * 6)
-    pointer = builder.inttoptr(args[0], function_type.as_pointer())
-    data = [builder.ptrtoint(matrix.data, int64) for matrix in (x, other)]
-    builder.call(pointer, [args[1], args[2], *shape, *data])
-    return context.get_dummy_value()
-
-
-_declare(call_python, types.none, types.int64, types.int64, MATRIX, MATRIX, lower=_lower_call_python)
-
-
 def load_float(address: int) -> float:
     """The float64 at a memory address: columns of any memory layout are read where they lie."""
     return ctypes.c_double.from_address(int(address)).value
 
 
+@type_callable(load_float)
+def _type_load_float(context: Any) -> Any:
+    return lambda address: types.float64 if isinstance(address, types.Integer) else None
+
+
+@lower_builtin(load_float, types.Integer)
 def _lower_load_float(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     pointer = builder.inttoptr(args[0], ir.DoubleType().as_pointer())
     return builder.load(pointer, align=1)  # a field of a packed record may start at any byte
 
 
-_declare(load_float, types.float64, lower=_lower_load_float)
+def load_nth(address: int, i: int) -> float:
+    """The float64 number `i` of those that lie side by side from a memory address on.
+
+    As ``load_float(address + 8 * i)``, but LLVM sees what all the addresses of a loop start from, and vectorises it.
+    """
+    return load_float(address + 8 * i)
+
+
+@type_callable(load_nth)
+def _type_load_nth(context: Any) -> Any:
+    return lambda address, i: types.float64 if isinstance(address, types.Integer) and isinstance(i, types.Integer) else None
+
+
+@lower_builtin(load_nth, types.Integer, types.Integer)
+def _lower_load_nth(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    pointer = builder.gep(builder.inttoptr(args[0], ir.DoubleType().as_pointer()), [args[1]])
+    return builder.load(pointer, align=1)
 
 
 def next_of(address: int) -> int:
@@ -290,16 +238,19 @@ def next_of(address: int) -> int:
     return value
 
 
+@type_callable(next_of)
+def _type_next_of(context: Any) -> Any:
+    return lambda address: types.int64 if isinstance(address, types.Integer) else None
+
+
+@lower_builtin(next_of, types.Integer)
 def _lower_next_of(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     int64 = ir.IntType(64)
     return builder.atomic_rmw("add", builder.inttoptr(args[0], int64.as_pointer()), int64(1), "monotonic")
 
 
-_declare(next_of, types.int64, lower=_lower_next_of)
-
-
 def matrix(buffer: Any, start: int, rows: int, columns: int) -> Any:
-    """The C-contiguous (rows, columns) matrix at place `start` of a C-contiguous float64 array of one or two dimensions.
+    """The C-contiguous (rows, columns) matrix at place `start` of a C-contiguous array of eight-byte numbers of any shape.
 
     What a slice and a reshape give, at a fiftieth of their 80 ns: no reference is counted, so the view must not outlive the buffer.
     """
@@ -309,8 +260,8 @@ def matrix(buffer: Any, start: int, rows: int, columns: int) -> Any:
 @type_callable(matrix)
 def _type_matrix(context: Any) -> Any:
     def typer(buffer: Any, start: Any, rows: Any, columns: Any) -> Any:
-        if isinstance(buffer, types.Array) and buffer.layout == "C" and buffer.dtype == types.float64:
-            return MATRIX
+        if isinstance(buffer, types.Array) and buffer.layout == "C" and buffer.dtype in (types.float64, types.int64):
+            return buffer.copy(ndim=2)
         return None
 
     return typer
@@ -322,7 +273,7 @@ def _lower_matrix(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     buffer = context.make_array(sig.args[0])(context, builder, args[0])
     places = zip(args[1:], sig.args[1:], strict=True)
     start, rows, columns = (context.cast(builder, value, given, types.int64) for value, given in places)
-    view = context.make_array(MATRIX)(context, builder)
+    view = context.make_array(sig.return_type)(context, builder)
     populate_array(
         view,
         data=builder.gep(buffer.data, [start]),

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from mixtures._numba import address_of
+from mixtures._numba_calls import address_of
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
 from mixtures.engine.plan import CHUNK_ROWS, ROW_NUMBER, Floats, Ints, Plan, Rows
 from mixtures.exceptions import ParameterError
 from mixtures.parts import Parts, block_of, distinct
-from mixtures.plates import Plate, lay
-from mixtures.table import Column, Table, addresses_of
+from mixtures.plates import lay
+from mixtures.table import Column, Table, address_of_row_0, as_arrays
 
 
 class Assembly:
@@ -34,79 +34,73 @@ class Assembly:
         self.door = Door()
         self._components = components
         self._columns = _columns(components, table)
-        self._sources: list[Floats] = []
+        self._codes: list[Floats] = []
+        self._sources: list[tuple[int, int]] = []  # addresses and strides
         self._source_of: dict[int, int] = {}
         self._plates = lay(components, self._columns, table)
         self.parameters = self._pack()
         plates, columns, origins, units, fillers = self._describe()
         block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * len(components))
         self.plan = Plan(len(components), block, plates, columns, origins, units, fillers)
-        addresses, strides = addresses_of(self._sources)
+        addresses, strides = as_arrays(self._sources)
         weights = np.empty(0) if weights is None else _in_range(weights)
         self.rows = Rows(table.n_rows, addresses, strides, weights)
         loop.prepare(self.plan, self.parameters)
 
     def _pack(self) -> Floats:
         values: list[float] = []
-        packed: dict[tuple[int, int], Sequence[float]] = {}
         for plate in self._plates:
             plate.start = len(values)
-            for members in plate.members:
+            packed: dict[int, list[float]] = {}  # components made of the same parts share them
+            for k, members in enumerate(plate.members, plate.first):
                 if plate.family is None:
                     values += self.door.add(members[0], block_of(plate.columns[:-1], self.table))
                     continue
-                for distribution, place in zip(members, plate.places, strict=True):
-                    key = id(distribution), id(place)
-                    if key not in packed:
-                        packed[key] = _pack(distribution, place, plate.n_parameters)
-                    values += packed[key]
+                component = id(self._components[k])
+                if component not in packed:
+                    pairs = zip(members, plate.places, strict=True)
+                    packed[component] = [value for pair in pairs for value in _pack(*pair, plate.n_parameters)]
+                values += packed[component]
         return np.array(values, dtype=np.float64)
 
-    def _rows_of(self, plate: Plate) -> Floats:
-        """The plate's parameters, a row per component."""
-        count, width = len(plate.members), plate.width
-        return self.parameters[plate.start : plate.start + count * width].reshape(count, width)
-
     def _describe(self) -> tuple[Ints, Ints, Floats, Floats, Floats]:
-        described: list[tuple[int, ...]] = []
+        described: list[int] = []
         columns: list[int] = []
-        scales: list[tuple[float, float, float]] = []
+        origins: list[float] = []
+        units: list[float] = []
+        fillers: list[float] = []
         statistic = 0
         for plate in self._plates:
             family, count = plate.family, len(plate.members)
             kernels = DOOR_KERNELS if family is None else family.kernels
             n_statistics = 1 + plate.n_statistics * len(plate.members[0])
-            described.append(
-                (
-                    plate.first,
-                    count,
-                    len(columns),
-                    len(plate.columns),
-                    plate.start,
-                    plate.width,
-                    statistic,
-                    n_statistics,
-                    plate.masked,
-                    address_of(kernels.prepare, "prepare"),
-                    address_of(kernels.log_prob, "log_prob"),
-                    address_of(kernels.accumulate, "accumulate"),
-                    address_of(kernels.maximize, "maximize"),
-                )
+            described += (
+                plate.first,
+                count,
+                len(columns),
+                len(plate.columns),
+                plate.start,
+                plate.width,
+                statistic,
+                n_statistics,
+                plate.masked,
+                address_of(kernels.prepare, "prepare"),
+                address_of(kernels.log_prob, "log_prob"),
+                address_of(kernels.accumulate, "accumulate"),
+                address_of(kernels.maximize, "maximize"),
             )
             statistic += count * n_statistics
             columns += [self._source(j) for j in plate.columns]
             for place in plate.places:
-                scales.append(
-                    (
-                        place.origin if family is not None and family.uses_origin else 0.0,
-                        place.unit if family is not None and family.uses_unit else 1.0,
-                        0.0 if place.categories or not math.isfinite(place.lower) else place.lower,
-                    )
-                )
-            if family is None:
-                scales.append((0.0, 1.0, 0.0))  # of the row's number
-        origins, units, fillers = np.array(list(zip(*scales, strict=True)), dtype=np.float64)
-        return np.array(described, dtype=np.int64), np.array(columns, dtype=np.int64), origins, units, fillers
+                origins.append(place.origin if family is not None and family.uses_origin else 0.0)
+                units.append(place.unit if family is not None and family.uses_unit else 1.0)
+                fillers.append(0.0 if place.categories or not math.isfinite(place.lower) else place.lower)
+            if family is None:  # the row's number
+                origins.append(0.0)
+                units.append(1.0)
+                fillers.append(0.0)
+        plates = np.array(described, dtype=np.int64).reshape(len(self._plates), -1)
+        return plates, np.array(columns, dtype=np.int64), np.array(origins), np.array(units), np.array(fillers)
 
     def _source(self, column: int) -> int:
         if column == ROW_NUMBER:
@@ -114,7 +108,12 @@ class Assembly:
         if column not in self._source_of:
             categories = self._columns[column].categories
             self._source_of[column] = len(self._sources)
-            self._sources.append(self.table.numbers(column) if categories is None else self.table.codes(column, categories))
+            if categories is None:
+                self._sources.append(self.table.place(column))
+            else:
+                codes = self.table.codes(column, categories)
+                self._codes.append(codes)  # the one thing that keeps them in memory
+                self._sources.append((address_of_row_0(codes), codes.strides[0]))
         return self._source_of[column]
 
     def unpack(self) -> list[Any]:
@@ -130,13 +129,15 @@ class Assembly:
         rebuilt = [list(component.factors) for component in self._components]
         door = iter(self.door.components)
         for plate in self._plates:
-            for m, row in enumerate(self._rows_of(plate)):
-                if plate.family is None:
-                    rebuilt[plate.first + m][plate.factors[m][0]] = next(door)
-                    continue
-                for c, (distribution, place) in enumerate(zip(plate.members[m], plate.places, strict=True)):
-                    part = row[c * plate.n_parameters : (c + 1) * plate.n_parameters]
-                    rebuilt[plate.first + m][plate.factors[m][c]] = distribution._unpack(part, place)
+            if plate.family is None:
+                for k, factors in enumerate(plate.factors, plate.first):
+                    rebuilt[k][factors[0]] = next(door)
+                continue
+            shape = len(plate.members), len(plate.places), plate.n_parameters
+            parameters = self.parameters[plate.start : plate.start + math.prod(shape)].reshape(shape)
+            for k, (factors, members, rows) in enumerate(zip(plate.factors, plate.members, parameters, strict=True), plate.first):
+                for f, distribution, row, place in zip(factors, members, rows, plate.places, strict=True):
+                    rebuilt[k][f] = distribution._unpack(row, place)
         return rebuilt
 
     def category_counts(self) -> Ints:

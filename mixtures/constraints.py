@@ -78,7 +78,7 @@ class Simplex:
             value = np.asarray(value, dtype=float)
         except (TypeError, ValueError):
             return False
-        return value.ndim == 1 and value.size > 0 and bool(np.all(value >= 0)) and abs(value.sum() - 1) <= 1e-8
+        return value.ndim == 1 and value.size > 0 and bool(value.min() >= 0 and abs(value.sum() - 1) <= 1e-8)
 
 
 real = Interval(-np.inf, np.inf, False, False, "finite")

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixtures._numba import PYTHON_CALL, bits_to_float, call_python, float_to_bits, jit
+from mixtures._numba import bits_to_float, float_to_bits, jit
+from mixtures._numba_calls import PYTHON_CALL, call_python
 from mixtures.distributions.base import Kernels
 from mixtures.engine.plan import FAILED
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ from mixtures.table import Table
 logger = logging.getLogger("mixtures")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How to run EM; the arguments of the same names of the model."""
 
     tol: float
@@ -90,7 +89,7 @@ def fit_mixture(
             assembly, found = starter.start(number)
             return run_em(assembly, found if mixing is None else mixing, table, settings, n_threads)
 
-        if settings.n_init > 1 and settings.n_threads > 1 and table.n_rows <= CHUNK_ROWS:
+        if settings.n_init > 1 and settings.n_threads > 1 and table.n_rows <= 2 * CHUNK_ROWS:
             with ThreadPoolExecutor(min(settings.n_threads, settings.n_init)) as pool:
                 runs = list(pool.map(run, range(settings.n_init), [1] * settings.n_init))
         else:

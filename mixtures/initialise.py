@@ -49,7 +49,11 @@ def sample_rows(assembly: Assembly, size: int) -> Sample:
     hash_rows(table.n_rows, table.addresses, table.strides, hashes)
     if table.n_rows <= size:
         order = hashes.argsort(kind="stable")
-        return Sample(order, table.weights[order] if table.weights.size else np.ones(table.n_rows), True)
+        if table.weights.size:
+            return Sample(order, table.weights[order], True)
+        ones = np.empty(table.n_rows)
+        ones.fill(1.0)
+        return Sample(order, ones, True)
     share = 4.0 * size / table.n_rows
     while True:
         order = np.flatnonzero(hashes < share * 2.0**63) if share < 1.0 else np.arange(table.n_rows)
@@ -106,8 +110,8 @@ class Starter:
                 components, order = self._match(labels)
                 shares = shares[order]
             assembly = Assembly(components, self._table, self._weights)
-        weights = np.maximum(shares, shares.sum() / (10 * k))
-        return assembly, weights / weights.sum()
+        weights = np.maximum(shares, np.add.reduce(shares) / (10 * k))
+        return assembly, weights / np.add.reduce(weights)
 
     def _fit(self, components: Sequence[Parts], labels: Ints) -> list[Parts]:
         assembly = Assembly(components, self._sample_table, self._sample.weights)

@@ -146,7 +146,7 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
                 raise ParameterError(f"{name} must be a whole number >= 1, found {value!r}")
         if not (isinstance(self.tol, (int, float, np.number)) and self.tol >= 0):
             raise ParameterError(f"tol must be a number >= 0, found {self.tol!r}")
-        if self.weights is not None and (np.shape(self.weights) != (len(components),) or not simplex.contains(self.weights)):
+        if self.weights is not None and (not simplex.contains(self.weights) or len(self.weights) != len(components)):
             raise ParameterError(f"weights must be {len(components)} numbers, {simplex.words}, found {self.weights!r}")
         settings = Settings(
             float(self.tol), int(self.max_iter), int(self.n_init), self.random_state, self._n_threads(), self.verbose

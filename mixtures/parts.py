@@ -22,7 +22,8 @@ class Parts:
 
     def join(self, factors: list[Any], table: Table) -> Any:
         """The component made of new factors, in the order of the old ones."""
-        return self.component._rejoin(factors, table) if hasattr(self.component, "_rejoin") else factors[0]
+        rejoin = getattr(self.component, "_rejoin", None)
+        return factors[0] if rejoin is None else rejoin(factors, table)
 
 
 def take_apart(components: Sequence[Any], table: Table) -> list[Parts]:

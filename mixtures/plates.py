@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,9 @@ class Plate:
     n_parameters: int  # per component and column
     n_statistics: int  # of its own, per component and column
     masked: bool
-    members: list[list[Any]]  # a distribution per column, per component
-    factors: list[list[int]]  # its place among the component's factors
     places: list[Column]
+    members: list[list[Any]] = field(default_factory=list)  # a distribution per column, per component
+    factors: list[list[int]] = field(default_factory=list)  # its place among the component's factors
     start: int = 0
 
     @property
@@ -55,16 +56,19 @@ def lay(components: Sequence[Parts], known: dict[int, Column], table: Table) -> 
     """Group the factors of complete `components`; `known` describes the columns that they stand on."""
     runs: list[Plate] = []
     last: dict[Any, Plate] = {}
-    for k, component in enumerate(components):
+    k = 0
+    for _, equal in groupby(components, key=id):  # the same parts several times are laid once
+        component, *more = equal
         for f, (columns, distribution) in enumerate(zip(component.columns, component.factors, strict=True)):
             key = columns, type(distribution) if hasattr(distribution, "kernels") else None
             plate = last.get(key)
-            if plate is not None and plate.first + len(plate.members) == k:
+            if plate is None or plate.first + len(plate.members) != k:
+                plate = last[key] = _plate(k, distribution, *key, known, table)
+                runs.append(plate)
+            for _ in range(1 + len(more)):
                 plate.members.append([distribution])
                 plate.factors.append([f])
-            else:
-                last[key] = _plate(k, f, distribution, *key, known, table)
-                runs.append(last[key])
+        k += 1 + len(more)
     plates: list[Plate] = []
     shared: dict[Any, Plate] = {}
     for plate in runs:
@@ -77,9 +81,7 @@ def lay(components: Sequence[Parts], known: dict[int, Column], table: Table) -> 
     return plates
 
 
-def _plate(
-    k: int, f: int, distribution: Any, columns: tuple[int, ...], family: Any, known: dict[int, Column], table: Table
-) -> Plate:
+def _plate(first: int, distribution: Any, columns: tuple[int, ...], family: Any, known: dict[int, Column], table: Table) -> Plate:
     places = [known[j] for j in columns]
     masked = any([place.n_missing for place in places])
     if family is None:
@@ -90,6 +92,6 @@ def _plate(
                 f"{type(distribution).__name__} on {table.where(where)}: expected no missing cells, row {row} has one; "
                 "only factors of one column can leave them out"
             )
-        return Plate(k, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, [[distribution]], [[f]], places)
+        return Plate(first, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, places)
     n_parameters, n_statistics = distribution._layout(places[0])
-    return Plate(k, list(columns), family, n_parameters, n_statistics - 1, masked, [[distribution]], [[f]], places)
+    return Plate(first, list(columns), family, n_parameters, n_statistics - 1, masked, places)

@@ -18,6 +18,7 @@ from mixtures.exceptions import DataError, DataTypeError
 
 Floats = npt.NDArray[np.float64]
 _EPSILON = float(np.finfo(float).eps)
+_FLOAT64 = np.dtype(np.float64)  # compared with a type, a dtype takes ten times as long
 
 
 class Column:
@@ -105,6 +106,7 @@ class Table:
         self.n_rows = n_rows
         self.named = named
         self._known: dict[int, Column] = {}
+        self._addresses: dict[int, int] = {}
         self._origin: npt.NDArray[np.int64] | None = None
 
     @property
@@ -116,7 +118,7 @@ class Table:
         """Read an array (n,) or (n, d) or a frame. With `one_column` false, an array (n,) is refused."""
         if isinstance(X, cls):
             return X
-        if isinstance(X, np.ndarray) and X.dtype == np.float64 and X.ndim == 2:
+        if isinstance(X, np.ndarray) and X.dtype == _FLOAT64 and X.ndim == 2:
             return cls._from_array(X)
         if hasattr(X, "toarray") and hasattr(X, "nnz"):
             raise DataTypeError("sparse data are not supported: expected a dense table, found a sparse one; use X.toarray()")
@@ -152,10 +154,15 @@ class Table:
 
     @classmethod
     def _from_array(cls, array: npt.NDArray[Any]) -> Table:
-        if array.dtype.kind in "fiub" and array.dtype != np.float64:
+        if array.dtype.kind in "fiub" and array.dtype != _FLOAT64:
             array = array.astype(np.float64)
-        columns = [_array_column(array[:, j]) for j in range(array.shape[1])]
-        return cls(columns, [str(j) for j in range(array.shape[1])], array.shape[0], named=False)
+        names = [str(j) for j in range(array.shape[1])]
+        if array.dtype == _FLOAT64 and array.dtype.isnative:
+            table = cls(list(array.T), names, array.shape[0], named=False)
+            first, step = address_of_row_0(array), array.strides[1]
+            table._addresses = {j: first + j * step for j in range(array.shape[1])}
+            return table
+        return cls([_array_column(array[:, j]) for j in range(array.shape[1])], names, array.shape[0], named=False)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Table:
         """A table of these rows, copied."""
@@ -173,12 +180,12 @@ class Table:
         return f"column '{self.names[column]}'" if self.named else f"column {self.names[column]}"
 
     def is_numeric(self, column: int) -> bool:
-        return bool(self._columns[column].dtype == np.float64)
+        return bool(self._columns[column].dtype == _FLOAT64)
 
     def numbers(self, column: int) -> Floats:
         """The column as float64, NaN where missing; the caller's memory when it can be."""
         values = self._columns[column]
-        if values.dtype == np.float64:
+        if values.dtype == _FLOAT64:
             return values
         numbers = np.empty(self.n_rows)
         for row, value in enumerate(values):
@@ -200,7 +207,7 @@ class Table:
     def categories(self, column: int) -> tuple[Hashable, ...]:
         """The distinct observed values, sorted where they can be compared."""
         values = self._columns[column]
-        if values.dtype == np.float64:
+        if values.dtype == _FLOAT64:
             return tuple(_plain(value) for value in np.unique(values[~np.isnan(values)]))
         found: set[Hashable] = set()
         for row, value in enumerate(values):
@@ -223,7 +230,7 @@ class Table:
         unseen = float(len(categories))
         if not categories:
             return np.where([_is_missing(value) for value in values] if values.dtype == object else np.isnan(values), np.nan, 0.0)
-        if values.dtype == np.float64:
+        if values.dtype == _FLOAT64:
             numbers = np.array([float(c) if isinstance(c, (int, float, np.number, np.bool_)) else np.nan for c in categories])
             order = np.argsort(numbers)
             place = np.minimum(np.searchsorted(numbers[order], values), len(categories) - 1)
@@ -237,10 +244,17 @@ class Table:
         if column not in self._known:
             wanted = [j for j in range(self.n_columns) if j == column or self.is_numeric(j)]
             out = np.empty((len(wanted), 4))
-            scan(self.n_rows, *addresses_of([self.numbers(j) for j in wanted]), out)
+            scan(self.n_rows, *as_arrays([self.place(j) for j in wanted]), out)
             for j, (low, high, missing, whole) in zip(wanted, out.tolist(), strict=True):
                 self._known[j] = Column(self.names[j], self.n_rows, int(missing), low, high, whole=whole == 1.0)
         return self._known[column]
+
+    def place(self, column: int) -> tuple[int, int]:
+        """Address of the first row of a column of numbers, and bytes between rows."""
+        numbers = self.numbers(column)
+        if column not in self._addresses:
+            self._addresses[column] = address_of_row_0(numbers)
+        return self._addresses[column], numbers.strides[0]
 
     def check_finite(self, column: int) -> None:
         """Refuse an infinite cell in a column of numbers, naming it."""
@@ -253,11 +267,14 @@ class Table:
             )
 
 
-def addresses_of(columns: Sequence[Floats]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Address of the first row and bytes between rows, for each column."""
-    places = [[column.__array_interface__["data"][0] for column in columns], [column.strides[0] for column in columns]]
-    addresses, strides = np.array(places, dtype=np.int64)
-    return addresses, strides
+def address_of_row_0(array: npt.NDArray[Any]) -> int:
+    """Memory address of an array's first element."""
+    return int(array.__array_interface__["data"][0])
+
+
+def as_arrays(places: Sequence[tuple[int, int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Addresses and strides, each in an array."""
+    return np.array([address for address, _ in places], dtype=np.int64), np.array([stride for _, stride in places], dtype=np.int64)
 
 
 def _is_missing(value: Any) -> bool:
@@ -276,7 +293,7 @@ def _plain(value: Any) -> Hashable:
 
 
 def _array_column(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if values.dtype == np.float64:
+    if values.dtype == _FLOAT64:
         return values if values.dtype.isnative else values.astype(np.float64)
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
@@ -308,7 +325,7 @@ def _series_column(series: Any) -> npt.NDArray[Any]:
     dtype = series.dtype
     if dtype.is_numeric() or str(dtype) == "Boolean":
         array = series.to_numpy()
-        if array.dtype == np.float64:
+        if array.dtype == _FLOAT64:
             return np.asarray(array)
         if array.dtype.kind in "fiub":
             return np.asarray(array.astype(np.float64))

@@ -24,6 +24,10 @@ from mixtures.exceptions import DataError, NotFittedError, ParameterError
 PSEUDO_COUNT = 0
 PROBABILITIES = 1
 
+# Up to so many categories, comparing codes with each of them vectorises better than going where they point (measured).
+FEW_CHOICES = 4
+FEW_SUMS = 8
+
 
 @jit
 def _count(parameters):
@@ -48,32 +52,83 @@ def _prepare(parameters):
 def _log_prob(parameters, x, out):
     wide_vectors()
     size = _count(parameters)
-    cells = x[0]
-    # Codes come from the table shim: whole, from 0 to C.
-    place = np.empty(cells.size, dtype=np.uint64)
-    for i in range(cells.size):
-        place[i] = np.uint64(np.int64(cells[i]))
-    for k in range(out.shape[0]):
-        row = out[k]
-        table = parameters[k, PROBABILITIES + size :]
-        for i in range(row.size):
-            row[i] += table[place[i]]
+    count = out.shape[0]
+    cells = x[0]  # Codes come from the table shim: whole, from 0 to C.
+    if size <= FEW_CHOICES:
+        for k in range(0, count - 1, 2):
+            one, two = parameters[k, PROBABILITIES + size :], parameters[k + 1, PROBABILITIES + size :]
+            _add_chosen_twice(cells, size, one, two, out[k], out[k + 1])
+        if count % 2:
+            _add_chosen(cells, size, parameters[count - 1, PROBABILITIES + size :], out[count - 1])
+    else:
+        place = np.empty(cells.size, dtype=np.uint64)
+        for i in range(cells.size):
+            place[i] = np.uint64(np.int64(cells[i]))
+        for k in range(count):
+            row = out[k]
+            table = parameters[k, PROBABILITIES + size :]
+            for i in range(row.size):
+                row[i] += table[place[i]]
+
+
+@jit
+def _add_chosen(cells, size, table, out):
+    """out[i] += table[cells[i]]; the table ends at `size` <= 4 and is held in registers."""
+    wide_vectors()
+    v0, v1, v2, v3, v4 = table[0], table[min(1, size)], table[min(2, size)], table[min(3, size)], table[size]
+    for i in range(out.size):
+        code = cells[i]
+        v = v3 if code == 3.0 else v4
+        v = v2 if code == 2.0 else v
+        v = v1 if code == 1.0 else v
+        out[i] += v0 if code == 0.0 else v
+
+
+@jit
+def _add_chosen_twice(cells, size, one, two, out_one, out_two):
+    """As :func:`_add_chosen` for two components, which share the comparisons."""
+    wide_vectors()
+    b, c, d = min(1, size), min(2, size), min(3, size)
+    v0, v1, v2, v3, v4 = one[0], one[b], one[c], one[d], one[size]
+    w0, w1, w2, w3, w4 = two[0], two[b], two[c], two[d], two[size]
+    for i in range(out_one.size):
+        code = cells[i]
+        v = v3 if code == 3.0 else v4
+        w = w3 if code == 3.0 else w4
+        v = v2 if code == 2.0 else v
+        w = w2 if code == 2.0 else w
+        v = v1 if code == 1.0 else v
+        w = w1 if code == 1.0 else w
+        out_one[i] += v0 if code == 0.0 else v
+        out_two[i] += w0 if code == 0.0 else w
 
 
 @jit
 def _accumulate(parameters, x, responsibilities, statistics):
-    wide_vectors()
     size = _count(parameters)
+    count = responsibilities.shape[0]
     cells = x[0]
-    for k in range(responsibilities.shape[0]):
-        share = responsibilities[k]
-        sums = statistics[k, 1:]
-        if size <= 8:
-            # A masked sum per category vectorises; additions to scattered places wait for each other.
+    for k in range(0, count - 1, 2):
+        one, two = responsibilities[k], responsibilities[k + 1]
+        sums_one, sums_two = statistics[k, 1:], statistics[k + 1, 1:]
+        if size <= FEW_SUMS:
+            for c in range(size):
+                total_one, total_two = _two_sums_where(cells, float(c), one, two)
+                sums_one[c] += total_one
+                sums_two[c] += total_two
+        else:
+            # An addition waits for the last one to the same place: two components wait together.
+            for i in range(cells.size):
+                place = np.uint64(cells[i])
+                sums_one[place] += one[i]
+                sums_two[place] += two[i]
+    if count % 2:
+        share, sums = responsibilities[count - 1], statistics[count - 1, 1:]
+        if size <= FEW_SUMS:
             for c in range(size):
                 sums[c] += _sum_where(cells, float(c), share)
         else:
-            for i in range(share.size):
+            for i in range(cells.size):
                 sums[np.uint64(cells[i])] += share[i]
 
 
@@ -85,6 +140,18 @@ def _sum_where(cells, code, share):
     for i in range(share.size):
         total += share[i] if cells[i] == code else 0.0
     return total
+
+
+@jit_sums
+def _two_sums_where(cells, code, one, two):
+    """As :func:`_sum_where` for two components."""
+    wide_vectors()
+    total_one = total_two = 0.0
+    for i in range(cells.size):
+        found = cells[i] == code
+        total_one += one[i] if found else 0.0
+        total_two += two[i] if found else 0.0
+    return total_one, total_two
 
 
 @jit

@@ -237,7 +237,7 @@ class Normal(Family):
     >>> Normal(0, 1).log_prob([0.0]).round(6)
     array([-0.918939])
     >>> Normal().fit([1.0, 2.0, 3.0])
-    Normal(mean=2.0, std=0.816496580927726)
+    Normal(mean=2.0, std=0.8164965809277263)
     """
 
     parameters = {"mean": real, "std": positive}
@@ -265,17 +265,20 @@ class Normal(Family):
         return SIZE, 3
 
     def _pack(self, column):
-        mean, std = (self.mean - column.origin) / column.unit, self.std / column.unit
+        mean, std = self._in_units(column)
         centre = 0.0 if abs(mean) <= NEAR_MEAN * std else mean
         return mean, std, centre, column.floor / column.unit, np.log(column.unit), 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
-        mean, std, *_ = self._pack(column)
+        (mean, std), (old_mean, old_std) = row[: STD + 1].tolist(), self._in_units(column)
         # A parameter that no row has moved keeps its last digit, too.
         return Normal(
-            self.mean if row[MEAN] == mean else row[MEAN] * column.unit + column.origin,
-            self.std if row[STD] == std else row[STD] * column.unit,
+            self.mean if mean == old_mean else mean * column.unit + column.origin,
+            self.std if std == old_std else std * column.unit,
         )
+
+    def _in_units(self, column):
+        return (self.mean - column.origin) / column.unit, self.std / column.unit
 
     def _start(self, column):
         # Halves first: the difference of two values near the largest float overflows.

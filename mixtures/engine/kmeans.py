@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 from mixtures._numba import float_to_bits, jit, load_float, wide_vectors
+from mixtures.engine.plan import Floats, Ints
 
 CODE_WIDTH = 32
 """More categories than this enter distances by their number alone."""
@@ -18,7 +22,7 @@ def hash_rows(n_rows, addresses, strides, out):
         for j in range(addresses.size):
             value = load_float(addresses[j] + i * strides[j]) + 0.0  # -0 and 0 are one value
             bits = float_to_bits(value) if value == value else np.int64(0x7FF8000000000000)
-            h = h ^ np.uint64(bits)
+            h = h ^ np.uint64(np.int64(bits))
             h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             h = h ^ (h >> np.uint64(31))
@@ -26,14 +30,10 @@ def hash_rows(n_rows, addresses, strides, out):
 
 
 @jit
-def encode(addresses, strides, widths, rows, weights):
-    """The rows (m,) as a matrix (D, m) for distances, NaN where missing: numbers in units of their weighted spread,
+def encode(addresses, strides, widths, rows, weights, z):
+    """The rows (m,) as a matrix z (D, m) for distances, NaN where missing: numbers in units of their weighted spread,
     categories (`widths` of a column > 0) as indicators, of which a mismatch moves two by one spread in all."""
     m = rows.size
-    size = 0
-    for j in range(addresses.size):
-        size += widths[j] if 0 < widths[j] <= CODE_WIDTH else 1
-    z = np.zeros((size, m))
     place = 0
     for j in range(addresses.size):
         low = np.inf
@@ -64,11 +64,11 @@ def encode(addresses, strides, widths, rows, weights):
                 first += weights[i] * t
                 second += weights[i] * t * t
         mean = first / total if total > 0.0 else 0.0
-        spread = np.sqrt(max(second / total - mean * mean, 0.0)) if total > 0.0 else 0.0
+        variance = second / total - mean * mean if total > 0.0 else 0.0
+        spread = np.sqrt(variance) if variance > 0.0 else 0.0
         for i in range(m):
             z[place, i] = (z[place, i] - mean) / spread if spread > 0.0 else 0.0 * z[place, i]
         place += 1
-    return z
 
 
 @jit
@@ -118,14 +118,12 @@ def uniform(seed, number):
 
 
 @jit
-def seed_centres(z, weights, seed, candidates, centres):
-    """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights, `candidates` tried for each centre."""
+def seed_centres(z, weights, seed, candidates, centres, scratch):
+    """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights, `candidates` tried for each centre. `scratch` is (5, m)."""
     m = z.shape[1]
-    closest = np.full(m, np.inf)
-    trial = np.empty(m)
-    best = np.empty(m)
-    chance = np.empty(m)
-    seen = np.empty(m)
+    closest, trial, best, chance, seen = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
+    for i in range(m):
+        closest[i] = np.inf
     for k in range(centres.shape[0]):
         total = 0.0
         for i in range(m):
@@ -140,7 +138,7 @@ def seed_centres(z, weights, seed, candidates, centres):
             distances(z, centres, k, seen, trial)
             potential = 0.0
             for i in range(m):
-                trial[i] = min(closest[i], trial[i])
+                trial[i] = closest[i] if closest[i] < trial[i] else trial[i]
                 potential += weights[i] * trial[i]
             if potential < lowest:
                 lowest = potential
@@ -154,52 +152,54 @@ def seed_centres(z, weights, seed, candidates, centres):
 
 
 @jit
-def nearest_centres(z, weights, centres, labels, nearest, lowest, seen, trial):
-    """Labels (m,) of the nearest centre, the first on a tie; returns the weight of the rows whose label changed.
+def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch):
+    """Lloyd's iterations. Labels (m,), -1 at first, become the nearest centre's, the first on a tie; `centres` (k, D) move.
 
-    `nearest`, `lowest`, `seen` and `trial` (m,) are scratch.
+    `sums` and `mass` (k, D), `nearest` (m,) and `scratch` (5, m) are for use here only.
     """
-    m = z.shape[1]
-    for i in range(m):
-        lowest[i] = np.inf
-        nearest[i] = 0
-    for c in range(centres.shape[0]):
-        distances(z, centres, c, seen, trial)
-        for i in range(m):
-            closer = trial[i] < lowest[i]
-            lowest[i] = trial[i] if closer else lowest[i]
-            nearest[i] = c if closer else nearest[i]
-    changed = 0.0
-    for i in range(m):
-        changed += weights[i] if labels[i] != nearest[i] else 0.0
-        labels[i] = nearest[i]
-    return changed
-
-
-@jit
-def cluster_rows(addresses, strides, widths, rows, weights, k, seed, max_iter, labels):
-    """Labels (m,) of rows (m,) with weights (m,) by k-means from greedy k-means++ centres."""
-    z = encode(addresses, strides, widths, rows, weights)
     d, m = z.shape
-    centres = np.empty((k, d))
-    seed_centres(z, weights, seed, 2 + int(np.log(k)), centres)
-    sums = np.empty((k, d))
-    mass = np.empty((k, d))
-    nearest = np.empty(m, dtype=np.int64)
-    lowest, seen, trial = np.empty(m), np.empty(m), np.empty(m)
-    labels[:] = -1
+    lowest, trial, seen = scratch[0], scratch[1], scratch[2]
+    total = 0.0
+    for i in range(m):
+        total += weights[i]
     for _ in range(max_iter):
-        changed = nearest_centres(z, weights, centres, labels, nearest, lowest, seen, trial)
-        if 100 * changed <= weights.sum():  # a share of weight, not of rows; EM does the rest better
+        for i in range(m):
+            lowest[i] = np.inf
+            nearest[i] = 0
+        for c in range(centres.shape[0]):
+            distances(z, centres, c, seen, trial)
+            for i in range(m):
+                closer = trial[i] < lowest[i]
+                lowest[i] = trial[i] if closer else lowest[i]
+                nearest[i] = c if closer else nearest[i]
+        changed = 0.0
+        for i in range(m):
+            changed += weights[i] if labels[i] != nearest[i] else 0.0
+            labels[i] = nearest[i]
+        if 100 * changed <= total:  # a share of weight, not of rows; EM does the rest better
             break
-        sums[:] = 0.0
-        mass[:] = 0.0
         for j in range(d):
+            for c in range(centres.shape[0]):
+                sums[c, j] = 0.0
+                mass[c, j] = 0.0
             for i in range(m):
                 if z[j, i] == z[j, i]:
                     sums[labels[i], j] += weights[i] * z[j, i]
                     mass[labels[i], j] += weights[i]
-        for c in range(k):
-            for j in range(d):
+            for c in range(centres.shape[0]):
                 if mass[c, j] > 0.0:
                     centres[c, j] = sums[c, j] / mass[c, j]
+
+
+def cluster_rows(
+    addresses: Ints, strides: Ints, widths: Ints, rows: Ints, weights: Floats, k: int, seed: Any, max_iter: int, labels: Ints
+) -> None:
+    """Labels (m,) of rows (m,) with weights (m,) by k-means from greedy k-means++ centres."""
+    m = rows.size
+    z = np.empty((sum(width if 0 < width <= CODE_WIDTH else 1 for width in widths.tolist()), m))
+    scratch = np.empty((5, m))
+    centres, sums, mass = np.empty((3, k, len(z)))
+    encode(addresses, strides, widths, rows, weights, z)
+    seed_centres(z, weights, seed, 2 + int(math.log(k)), centres, scratch)
+    labels[:] = -1
+    improve(z, weights, centres, labels, max_iter, sums, mass, np.empty_like(labels), scratch)

@@ -1,34 +1,45 @@
-"""The EM loop: `advance` is written once; one thread runs it wholly in compiled code, several share each pass."""
+"""The EM loop, written once: one thread runs it wholly in compiled code, several threads share each pass."""
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import numpy as np
 
-from mixtures._numba import call_maximize, call_prepare, jit, matrix
+from mixtures._numba import jit, matrix
+from mixtures._numba_calls import address_of, call_maximize, call_prepare
 from mixtures.engine.plan import (
     CHUNK_ROWS,
     COUNT,
+    E_STEP,
     FAILED,
     MAXIMIZE,
+    NO_FLOATS,
+    NO_LABELS,
+    NO_MATRIX,
+    OUTPUTS,
     PARAMETER,
     PARAMETERS,
     PREPARE,
     REPEAT,
     STATISTIC,
     STATISTICS,
+    STATISTICS_OF_LABELS,
     Floats,
     Ints,
     Plan,
     Rows,
+    Task,
     n_statistics,
 )
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
-from mixtures.engine.sweep import evaluate_chunks, sweep, sweep_chunks, sweep_labels
+from mixtures.engine.sweep import call_visit, scratch_for, visit, visit_chunks
 
 MAX_REPEATS = 3
 
@@ -45,7 +56,8 @@ def prepare(plan, parameters):
 def maximize(plan, totals, parameters, trial, flags, may_repeat):
     """M-step of every plate. When one asks for the pass again, only such plates change. Returns the union of the flags."""
     k = plan.n_components
-    trial[:] = parameters
+    for i in range(parameters.size):
+        trial[i] = parameters[i]
     union = 0
     for p in range(plan.plates.shape[0]):
         plate = plan.plates[p]
@@ -58,66 +70,75 @@ def maximize(plan, totals, parameters, trial, flags, may_repeat):
         plate = plan.plates[p]
         if not again or flags[p] & REPEAT:
             start = plate[PARAMETER]
-            stop = start + plate[COUNT] * plate[PARAMETERS]
-            parameters[start:stop] = trial[start:stop]
-    prepare(plan, parameters)
+            for i in range(start, start + plate[COUNT] * plate[PARAMETERS]):
+                parameters[i] = trial[i]
+        call_prepare(plate[PREPARE], matrix(parameters, plate[PARAMETER], plate[COUNT], plate[PARAMETERS]))
     return union if again else union & ~REPEAT
 
 
 @jit
-def advance(plan, totals, parameters, trial, log_weights, history, iteration, repeats, tolerance, flags):
-    """Everything between two passes: stopping rule, then M-step. Returns (status, whether the pass counts)."""
-    total_weight = 0.0
-    for c in range(plan.n_components):
-        total_weight += totals[1 + c]
-    history[iteration] = totals[0] / total_weight
-    if totals[0] == -np.inf:
-        return IMPOSSIBLE, True
-    if not np.isfinite(totals[0]):
-        return NOT_A_NUMBER, True
-    if iteration > 0 and abs(history[iteration] - history[iteration - 1]) < tolerance:
-        return CONVERGED, True
-    outcome = maximize(plan, totals, parameters, trial, flags, repeats < MAX_REPEATS)
-    if outcome & FAILED:
-        return UNFITTED, True
-    if outcome & REPEAT:
-        return CONTINUE, False
-    for c in range(plan.n_components):
-        log_weights[c] = log(totals[1 + c] / total_weight)
-    return CONTINUE, True
+def em_steps(
+    visit, plan, rows, task, parameters, log_weights, history, max_iter, tolerance, flags, progress, totals, part, trial, chunks
+):
+    """EM in compiled code, until it is over; or, where several threads made the statistics of all chunks (n, statistics), all
+    that lies between two passes: merging in chunk order, stopping rule, M-step. Returns the status; `progress` is (M-steps so
+    far, how often a pass was repeated).
 
-
-@jit
-def em_one_thread(plan, rows, parameters, log_weights, history, max_iter, tolerance, flags):
-    """A whole fit in compiled code. Returns (status, number of M-steps). History holds the mean log-likelihood before each."""
+    `totals` and `part` (statistics,) and `trial` (parameters,) are scratch.
+    """
     k = plan.n_components
-    size = 1 + k
-    for p in range(plan.plates.shape[0]):
-        size += plan.plates[p, COUNT] * plan.plates[p, STATISTICS]
-    totals = np.empty(size)
-    part = np.empty(size)
-    trial = np.empty(parameters.size)
-    iteration = 0
-    repeats = 0
-    while iteration < max_iter:
-        totals[:] = 0.0
-        for start in range(0, rows.n_rows, CHUNK_ROWS):
-            part[:] = 0.0
-            sweep(plan, rows, parameters, log_weights, start, min(start + CHUNK_ROWS, rows.n_rows), part)
-            totals += part
-        status, counts = advance(plan, totals, parameters, trial, log_weights, history, iteration, repeats, tolerance, flags)
-        if status != CONTINUE:
-            return status, iteration
-        if counts:
-            iteration += 1
-            repeats = 0
+    merge = chunks.shape[0] > 0
+    scratch = part if merge else scratch_for(plan)
+    while progress[0] < max_iter:
+        for i in range(totals.size):
+            totals[i] = 0.0
+        if merge:
+            for chunk in range(chunks.shape[0]):
+                for i in range(totals.size):
+                    totals[i] += chunks[chunk, i]
         else:
-            repeats += 1
-    return CONTINUE, iteration
+            for start in range(0, rows.n_rows, CHUNK_ROWS):
+                for i in range(part.size):
+                    part[i] = 0.0
+                stop = min(start + CHUNK_ROWS, rows.n_rows)
+                call_visit(visit, plan, rows, task, parameters, log_weights, start, stop, scratch, part)
+                for i in range(totals.size):
+                    totals[i] += part[i]
+        iteration, repeats = progress[0], progress[1]
+        total_weight = 0.0
+        for c in range(k):
+            total_weight += totals[1 + c]
+        history[iteration] = totals[0] / total_weight
+        if totals[0] == -np.inf:
+            return IMPOSSIBLE
+        if not np.isfinite(totals[0]):
+            return NOT_A_NUMBER
+        if iteration > 0 and abs(history[iteration] - history[iteration - 1]) < tolerance:
+            return CONVERGED
+        outcome = maximize(plan, totals, parameters, trial, flags, repeats < MAX_REPEATS)
+        if outcome & FAILED:
+            return UNFITTED
+        if outcome & REPEAT:
+            progress[1] += 1
+        else:
+            for c in range(k):
+                log_weights[c] = log(totals[1 + c] / total_weight)
+            progress[0] += 1
+            progress[1] = 0
+        if merge:
+            break
+    return CONTINUE
 
 
 def em(
-    plan: Plan, rows: Rows, parameters: Floats, log_weights: Floats, max_iter: int, tolerance: float, n_threads: int
+    plan: Plan,
+    rows: Rows,
+    parameters: Floats,
+    log_weights: Floats,
+    max_iter: int,
+    tolerance: float,
+    n_threads: int,
+    task: Task = E_STEP,
 ) -> tuple[int, int, Floats, Ints]:
     """Run EM from `parameters` and `log_weights`, which change in place.
 
@@ -126,41 +147,23 @@ def em(
     """
     history = np.empty(max_iter + 1)
     flags = np.zeros(len(plan.plates), dtype=np.int64)
-    n_chunks = -(-rows.n_rows // CHUNK_ROWS)
-    n_threads = min(n_threads, n_chunks)
-    if n_threads == 1:
-        status, iteration = em_one_thread(plan, rows, parameters, log_weights, history, max_iter, tolerance, flags)
-    else:
-        status, iteration = _em_threads(plan, rows, parameters, log_weights, history, max_iter, tolerance, flags, n_threads)
-    return status, iteration, history[: iteration + (status != CONTINUE)], flags
-
-
-def _em_threads(
-    plan: Plan,
-    rows: Rows,
-    parameters: Floats,
-    log_weights: Floats,
-    history: Floats,
-    max_iter: int,
-    tolerance: float,
-    flags: Ints,
-    n_threads: int,
-) -> tuple[int, int]:
-    statistics = np.empty((-(-rows.n_rows // CHUNK_ROWS), n_statistics(plan)))
-    totals = np.empty(statistics.shape[1])
+    progress = np.zeros(2, dtype=np.int64)
+    totals, part = np.empty((2, n_statistics(plan)))
+    address = address_of(visit, "visit")
+    steps = (address, plan, rows, task, parameters, log_weights, history, max_iter, tolerance, flags, progress, totals, part)
     trial = np.empty_like(parameters)
-    iteration = repeats = 0
-    with Team(n_threads) as team:
-        while iteration < max_iter:
-            team.run(sweep_chunks, plan, rows, parameters, log_weights, Counter, statistics)
-            totals[:] = 0.0
-            for part in statistics:  # in chunk order, as one thread adds them
-                totals += part
-            status, counts = advance(plan, totals, parameters, trial, log_weights, history, iteration, repeats, tolerance, flags)
-            if status != CONTINUE:
-                return status, iteration
-            iteration, repeats = (iteration + 1, 0) if counts else (iteration, repeats + 1)
-    return CONTINUE, iteration
+    n_chunks = -(-rows.n_rows // CHUNK_ROWS)
+    if min(n_threads, n_chunks) == 1:
+        status = em_steps(*steps, trial, NO_MATRIX)
+    else:
+        status = CONTINUE
+        chunks = np.empty((n_chunks, totals.size))
+        with Team(min(n_threads, n_chunks)) as team:
+            while status == CONTINUE and progress[0] < max_iter:
+                team.run(visit_chunks, address, plan, rows, task, parameters, log_weights, Counter, chunks)
+                status = em_steps(*steps, trial, chunks)
+    iteration = int(progress[0])
+    return status, iteration, history[: iteration + (status != CONTINUE)], flags
 
 
 class Counter:
@@ -168,28 +171,48 @@ class Counter:
 
 
 class Team:
-    """Threads that run one compiled function together, sharing a counter. The calling thread is one of them."""
+    """Threads that run one compiled function together, sharing a counter. The calling thread is one of them.
+
+    They are handed work through queues, in half the time of an executor's futures (15 instead of 30 microseconds a call).
+    """
 
     def __init__(self, n_threads: int) -> None:
-        self._others = ThreadPoolExecutor(n_threads - 1) if n_threads > 1 else None
-        self._n_others = n_threads - 1
+        self._work: SimpleQueue[tuple[Any, tuple[Any, ...]] | None] = SimpleQueue()
+        self._ends: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._others = [Thread(target=self._serve, daemon=True) for _ in range(n_threads - 1)]
 
     def __enter__(self) -> Team:
+        for thread in self._others:
+            thread.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._others:
-            self._others.shutdown()
+        for _ in self._others:
+            self._work.put(None)
+        for thread in self._others:
+            thread.join()
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            function, arguments = work
+            end = None
+            try:
+                function(*arguments)
+            except BaseException as error:  # the caller's to raise
+                end = error
+            self._ends.put(end)
 
     def run(self, function: Any, *arguments: Any) -> None:
         """Call ``function(*arguments)`` in every thread, the counter set to 0."""
         counter = np.zeros(1, dtype=np.int64)
         address = counter.ctypes.data
         arguments = tuple(address if argument is Counter else argument for argument in arguments)
-        futures = [self._others.submit(function, *arguments) for _ in range(self._n_others)] if self._others else []
+        for _ in self._others:
+            self._work.put((function, arguments))
         function(*arguments)
-        for future in futures:
-            future.result()
+        for end in [self._ends.get() for _ in self._others]:
+            if end is not None:
+                raise end
 
 
 def evaluate(
@@ -204,42 +227,25 @@ def evaluate(
     log_joint: Floats | None = None,
     labels: Ints | None = None,
 ) -> None:
-    """Fill the given outputs, described at :func:`mixtures.engine.sweep.evaluate_chunks`."""
-    matrix_out = posterior if log_joint is None else log_joint
-    arguments = (
-        np.empty(0) if density is None else density,
-        np.empty((0, 0)) if matrix_out is None else matrix_out,
-        np.empty(0, dtype=np.int64) if labels is None else labels,
+    """Fill the given outputs, described at :class:`mixtures.engine.plan.Task`."""
+    task = Task(
+        OUTPUTS,
+        0.0,
+        NO_LABELS if labels is None else labels,
+        NO_FLOATS if density is None else density,
+        NO_MATRIX if posterior is None else posterior,
+        NO_MATRIX if log_joint is None else log_joint,
     )
-    n_chunks = -(-rows.n_rows // CHUNK_ROWS)
-    if n_chunks == 1 or n_threads <= 1:
-        counter = np.zeros(1, dtype=np.int64)
-        address = counter.__array_interface__["data"][0]
-        evaluate_chunks(plan, rows, parameters, log_weights, address, log_joint is not None, *arguments)
-        return
-    with Team(min(n_threads, n_chunks)) as team:
-        team.run(evaluate_chunks, plan, rows, parameters, log_weights, Counter, log_joint is not None, *arguments)
+    with Team(max(1, min(n_threads, -(-rows.n_rows // CHUNK_ROWS)))) as team:
+        team.run(visit_chunks, address_of(visit, "visit"), plan, rows, task, parameters, log_weights, Counter, NO_MATRIX)
 
 
-@jit
-def fit_labels(plan, rows, parameters, labels, softness, max_iter, flags):
-    """M-steps from fixed labels (n,), softened as :func:`sweep_labels` says. Returns the union of the last flags."""
-    k = plan.n_components
-    size = 1 + k
-    for p in range(plan.plates.shape[0]):
-        size += plan.plates[p, COUNT] * plan.plates[p, STATISTICS]
-    totals = np.empty(size)
-    trial = np.empty(parameters.size)
-    outcome = 0
-    for repeat in range(max_iter + MAX_REPEATS):
-        totals[:] = 0.0
-        sweep_labels(plan, rows, parameters, labels, softness, totals)
-        outcome = maximize(plan, totals, parameters, trial, flags, repeat < MAX_REPEATS)
-        if outcome & FAILED:
-            break
-        if repeat + 1 >= max_iter and not outcome & REPEAT:
-            break
-    return outcome
+def fit_labels(plan: Plan, rows: Rows, parameters: Floats, labels: Ints, softness: float, max_iter: int, flags: Ints) -> int:
+    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says: the same loop, in which nothing is
+    estimated about the rows. Returns the union of the last flags."""
+    task = Task(STATISTICS_OF_LABELS, softness, np.ascontiguousarray(labels, dtype=np.int64), NO_FLOATS, NO_MATRIX, NO_MATRIX)
+    flags[:] = em(plan, rows, parameters, np.zeros(plan.n_components), max_iter, 0.0, 1, task)[-1]
+    return functools.reduce(operator.or_, flags.tolist())
 
 
 def available_threads() -> int:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-CHUNK_ROWS = 16384
+CHUNK_ROWS = 8192
 """Rows of a chunk, the unit of threading and merging: fixed, so that sums do not depend on the number of threads."""
 
 # Columns of Plan.plates, a row per plate.
@@ -65,7 +65,30 @@ class Rows(NamedTuple):
     weights: Floats  # (n_rows,) or empty for weight 1
 
 
+# Task.kind: what a pass does with each row's log-joint.
+STATISTICS_OF_DENSITIES = 0  # the E-step
+STATISTICS_OF_LABELS = 1
+OUTPUTS = 2
+
+
+class Task(NamedTuple):
+    """What a pass is for. An output of size 0 is not wanted."""
+
+    kind: int
+    softness: float  # of labels
+    labels: Ints  # (n_rows,) given, or an output: the most probable component, the first on a tie
+    density: Floats  # (n_rows,) output: log-density of each row
+    posterior: Floats  # (n_rows, k) output: responsibilities
+    log_joint: Floats  # (n_rows, k) output
+
+
+NO_FLOATS = np.empty(0)
+NO_LABELS = np.empty(0, dtype=np.int64)
+NO_MATRIX = np.empty((0, 0))
+E_STEP = Task(STATISTICS_OF_DENSITIES, 0.0, NO_LABELS, NO_FLOATS, NO_MATRIX, NO_MATRIX)
+
+
 def n_statistics(plan: Plan) -> int:
     """Length of a statistics vector: log-likelihood, k sums of responsibilities, then each plate's (count, S)."""
     plates = plan.plates
-    return 1 + plan.n_components + int((plates[:, COUNT] * plates[:, STATISTICS]).sum())
+    return 1 + plan.n_components + int(plates[:, COUNT] @ plates[:, STATISTICS])

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 
-from mixtures._numba import (
-    call_accumulate,
-    call_log_prob,
-    jit,
-    jit_sums,
-    matrix,
-    next_of,
-    wide_vectors,
-)
+from mixtures._numba import jit, jit_sums, matrix, next_of, wide_vectors
+from mixtures._numba_calls import MATRIX, by_address, call_accumulate, call_log_prob
 from mixtures.engine.gather import gather
 from mixtures.engine.plan import (
     ACCUMULATE,
@@ -22,23 +16,34 @@ from mixtures.engine.plan import (
     FIRST,
     LOG_PROB,
     MASKED,
+    OUTPUTS,
     PARAMETER,
     PARAMETERS,
     STATISTIC,
     STATISTICS,
+    STATISTICS_OF_DENSITIES,
+    STATISTICS_OF_LABELS,
     WIDTH,
+    Plan,
+    Rows,
+    Task,
 )
 from mixtures.engine.posterior import densities, most_probable, normalise, sum_of_logs, total_of, weighted_total
 
 
 @jit
-def workspace(plan):
-    """Scratch for one block: (x, mask, joint, spare, row), each flat and cut to size per block."""
-    b = plan.block_rows
-    k = plan.n_components
-    x = np.empty(plan.columns.size * b)
-    mask = np.empty(plan.columns.size * b)
-    return x, mask, np.empty(k * b), np.empty(k * b), np.empty((3, b))
+def aligned(size):
+    """Memory for `size` float64 from a multiple of 64 bytes on, so that no vector lies across two cache lines: arrays begin
+    at multiples of 32, which costs a loop over short vectors a fifth of its time."""
+    buffer = np.empty(size + 8)
+    start = -(buffer.ctypes.data // 8) % 8
+    return buffer[start : start + size]
+
+
+@jit
+def scratch_for(plan):
+    """The scratch that :func:`visit` needs."""
+    return aligned((2 * plan.columns.size + 2 * plan.n_components + 3) * plan.block_rows + 2 * plan.n_components)
 
 
 @jit
@@ -48,6 +53,14 @@ def add_observed(joint, first, mask, column, log_prob):
     for k in range(log_prob.shape[0]):
         for i in range(joint.shape[1]):
             joint[first + k, i] += log_prob[k, i] if mask[column, i] == 1.0 else 0.0
+
+
+@jit
+def clear(values):
+    """values = 0."""
+    for k in range(values.shape[0]):
+        for i in range(values.shape[1]):
+            values[k, i] = 0.0
 
 
 @jit
@@ -72,7 +85,7 @@ def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
         cells = rows_of(x, column, plate[WIDTH])
         if plate[MASKED]:
             part = matrix(spare, 0, count, b)
-            part[:] = 0.0
+            clear(part)
             call_log_prob(plate[LOG_PROB], values, cells, part)
             add_observed(joint, first, mask, column, part)
         else:
@@ -109,16 +122,16 @@ def row_totals(values, totals):
 
 
 @jit
-def accumulate(plan, parameters, x, mask, responsibilities, spare, statistics):
+def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, statistics):
     """Add a block's statistics, given its weighted responsibilities (k, b).
 
     The first statistic of every component of a plate is the engine's: the sum of responsibilities of the observed rows.
+    `totals` (2, k) is scratch.
     """
     k, b = responsibilities.shape
-    totals = np.empty(k)
-    row_totals(responsibilities, totals)
+    row_totals(responsibilities, totals[0])
     for c in range(k):
-        statistics[1 + c] += totals[c]
+        statistics[1 + c] += totals[0, c]
     for p in range(plan.plates.shape[0]):
         plate = plan.plates[p]
         first, count, column = plate[FIRST], plate[COUNT], plate[COLUMN]
@@ -128,115 +141,104 @@ def accumulate(plan, parameters, x, mask, responsibilities, spare, statistics):
         if plate[MASKED]:
             part = matrix(spare, 0, count, b)
             observed_part(responsibilities, first, mask, column, part)
-            observed = np.empty(count)
-            row_totals(part, observed)
+            row_totals(part, totals[1])
             for c in range(count):
-                sums[c, 0] += observed[c]
+                sums[c, 0] += totals[1, c]
             call_accumulate(plate[ACCUMULATE], values, cells, part, sums)
         else:
             for c in range(count):
-                sums[c, 0] += totals[first + c]
+                sums[c, 0] += totals[0, first + c]
             call_accumulate(plate[ACCUMULATE], values, cells, rows_of(responsibilities, first, count), sums)
 
 
 @jit
-def cut(plan, b, scratch):
-    """Scratch cut to a block of b rows: (x, mask, joint)."""
-    x, mask, joint, _, _ = scratch
-    columns = plan.columns.size
-    return matrix(x, 0, columns, b), matrix(mask, 0, columns, b), matrix(joint, 0, plan.n_components, b)
+def soften(labels, softness, joint):
+    """Log-joint (k, b) becomes responsibilities: 1 - softness of the rows labelled with a component and softness / k of every
+    row, but nothing of a row that lies outside its support."""
+    count = joint.shape[0]
+    for k in range(count):
+        for i in range(labels.size):
+            share = softness / count + (1.0 - softness if labels[i] == k else 0.0)
+            joint[k, i] = share if joint[k, i] > -np.inf else 0.0
 
 
 @jit
-def sweep(plan, rows, parameters, log_weights, start, stop, statistics):
-    """E-step over rows start..stop: adds their log-likelihood and statistics to `statistics`."""
-    scratch = workspace(plan)
-    spare = scratch[3]
+def transpose(joint, first, out):
+    """out[first + i, k] = joint[k, i]."""
+    for i in range(joint.shape[1]):
+        for k in range(joint.shape[0]):
+            out[first + i, k] = joint[k, i]
+
+
+@jit
+def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, statistics):
+    """The task done for rows start..stop: their log-likelihood and statistics added to `statistics`, or outputs written.
+
+    The only function that contains the work on rows. It is called by its address, so that it is optimised once.
+    """
+    width = plan.columns.size
+    k = plan.n_components
     for first in range(start, stop, plan.block_rows):
         b = min(plan.block_rows, stop - first)
-        x, mask, joint = cut(plan, b, scratch)
+        x = matrix(scratch, 0, width, b)
+        mask = matrix(scratch, width * b, width, b)
+        joint = matrix(scratch, 2 * width * b, k, b)
+        spare = matrix(scratch, (2 * width + k) * b, k, b)
+        lines = matrix(scratch, (2 * width + 2 * k) * b, 3, b)
+        totals = matrix(scratch, (2 * width + 2 * k + 3) * b, 2, k)
+        top, total, inverse = lines[0], lines[1], lines[2]
         gather(plan, rows, first, x, mask)
-        log_joint(plan, parameters, log_weights, x, mask, joint, spare)
-        top, total, inverse = scratch[4][0, :b], scratch[4][1, :b], scratch[4][2, :b]
-        normalise(joint, top, total, inverse)
+        if task.kind == STATISTICS_OF_LABELS and k == 1:
+            clear(joint)  # no other could take a row: a fit must leave parameters that exclude it, such as rate 0
+        else:
+            log_joint(plan, parameters, log_weights, x, mask, joint, spare)
+        if task.kind == OUTPUTS:
+            if task.labels.size:
+                most_probable(joint, top, matrix(task.labels, first, 1, b)[0])
+            if task.log_joint.size:
+                transpose(joint, first, task.log_joint)
+            if task.density.size or task.posterior.size:
+                normalise(joint, top, total, inverse)
+            if task.density.size:
+                densities(top, total, matrix(task.density, first, 1, b)[0])
+            if task.posterior.size:
+                transpose(joint, first, task.posterior)
+            continue
+        if task.kind == STATISTICS_OF_LABELS:
+            soften(matrix(task.labels, first, 1, b)[0], task.softness, joint)
+        else:
+            normalise(joint, top, total, inverse)
         if rows.weights.size:
-            weights = rows.weights[first : first + b]
-            densities(top, total, top)
-            statistics[0] += weighted_total(top, weights)
+            weights = matrix(rows.weights, first, 1, b)[0]
             apply_weights(joint, weights)
-        else:
-            statistics[0] += total_of(top) + sum_of_logs(total)
-        accumulate(plan, parameters, x, mask, joint, spare, statistics)
+        if task.kind == STATISTICS_OF_DENSITIES:
+            if rows.weights.size:
+                densities(top, total, top)
+                statistics[0] += weighted_total(top, weights)
+            else:
+                statistics[0] += total_of(top) + sum_of_logs(total)
+        accumulate(plan, parameters, x, mask, joint, spare, totals, statistics)
+
+
+FLOATS = types.Array(types.float64, 1, "C")
+INTS = types.Array(types.int64, 1, "C")
+TABLE = types.Array(types.int64, 2, "C")
+PLAN = types.NamedTuple((types.int64, types.int64, TABLE, INTS, FLOATS, FLOATS, FLOATS), Plan)
+ROWS = types.NamedTuple((types.int64, INTS, INTS, FLOATS), Rows)
+TASK = types.NamedTuple((types.int64, types.float64, INTS, FLOATS, MATRIX, MATRIX), Task)
+call_visit = by_address("visit", types.none, PLAN, ROWS, TASK, FLOATS, FLOATS, types.int64, types.int64, FLOATS, FLOATS)
 
 
 @jit
-def sweep_labels(plan, rows, parameters, labels, softness, statistics):
-    """As :func:`sweep` over all rows, with responsibilities from `labels` (n,) instead of densities.
-
-    A component gets 1 - softness of the rows labelled with it and softness / k of every row, but nothing of a row that lies
-    outside its support.
-    """
-    scratch = workspace(plan)
-    k = plan.n_components
-    level = np.zeros(k)
-    for first in range(0, rows.n_rows, plan.block_rows):
-        b = min(plan.block_rows, rows.n_rows - first)
-        x, mask, joint = cut(plan, b, scratch)
-        gather(plan, rows, first, x, mask)
-        if k > 1:
-            log_joint(plan, parameters, level, x, mask, joint, scratch[3])
-        else:
-            joint[:] = 0.0  # no other could take a row: a fit must leave parameters that exclude it, such as rate 0
-        for c in range(k):
-            for i in range(b):
-                share = softness / k + (1.0 - softness if labels[first + i] == c else 0.0)
-                weight = rows.weights[first + i] if rows.weights.size else 1.0
-                joint[c, i] = share * weight if joint[c, i] > -np.inf else 0.0
-        accumulate(plan, parameters, x, mask, joint, scratch[3], statistics)
-
-
-@jit
-def sweep_chunks(plan, rows, parameters, log_weights, counter, statistics):
-    """Sweep chunk after chunk, taking the next from the shared counter at this address; a row of `statistics` a chunk."""
+def visit_chunks(address, plan, rows, task, parameters, log_weights, counter, statistics):
+    """Visit chunk after chunk, taking the next from the shared counter at this address; a row of `statistics` a chunk."""
+    scratch = scratch_for(plan)
     while True:
         chunk = next_of(counter)
         start = chunk * CHUNK_ROWS
         if start >= rows.n_rows:
             return
-        statistics[chunk] = 0.0
-        sweep(plan, rows, parameters, log_weights, start, min(start + CHUNK_ROWS, rows.n_rows), statistics[chunk])
-
-
-@jit
-def evaluate_chunks(plan, rows, parameters, log_weights, counter, want_log, density, posterior, labels):
-    """Write what is asked for, chunk after chunk: an output of size 0 is not wanted.
-
-    density (n,): log-density of each row; posterior (n, k): responsibilities, or log-joint when `want_log`;
-    labels (n,): the most probable component, the first one on a tie.
-    """
-    scratch = workspace(plan)
-    k = plan.n_components
-    while True:
-        start = next_of(counter) * CHUNK_ROWS
-        if start >= rows.n_rows:
-            return
-        for first in range(start, min(start + CHUNK_ROWS, rows.n_rows), plan.block_rows):
-            b = min(plan.block_rows, min(start + CHUNK_ROWS, rows.n_rows) - first)
-            x, mask, joint = cut(plan, b, scratch)
-            gather(plan, rows, first, x, mask)
-            log_joint(plan, parameters, log_weights, x, mask, joint, scratch[3])
-            if labels.size:
-                most_probable(joint, scratch[4][0, :b], labels[first : first + b])
-            if want_log and posterior.size:
-                for i in range(b):
-                    for c in range(k):
-                        posterior[first + i, c] = joint[c, i]
-            if density.size or (posterior.size and not want_log):
-                top, total, inverse = scratch[4][0, :b], scratch[4][1, :b], scratch[4][2, :b]
-                normalise(joint, top, total, inverse)
-                if density.size:
-                    densities(top, total, density[first : first + b])
-                if posterior.size and not want_log:
-                    for i in range(b):
-                        for c in range(k):
-                            posterior[first + i, c] = joint[c, i]
+        part = matrix(statistics, chunk * statistics.shape[1], 1, statistics.shape[1])
+        clear(part)
+        stop = min(start + CHUNK_ROWS, rows.n_rows)
+        call_visit(address, plan, rows, task, parameters, log_weights, start, stop, scratch, part[0])
