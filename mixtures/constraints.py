@@ -11,7 +11,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Interval", "Simplex", "Whole", "natural", "nonnegative", "positive", "probability", "real", "simplex", "zero_one"]
+__all__ = [
+    "Interval",
+    "Simplex",
+    "Whole",
+    "natural",
+    "nonnegative",
+    "positive",
+    "probability",
+    "real",
+    "shape",
+    "simplex",
+    "zero_one",
+]
 
 
 @dataclass(frozen=True)
@@ -23,6 +35,8 @@ class Interval:
     closed_low: bool
     closed_high: bool
     words: str
+    members: tuple[float, ...] = (-1e6, -2.5, -1.0, 1e-3, 0.25, 0.5, 0.9, 1.0, 3.0, 1e6)
+    """Where generated test cases look for examples, besides the ends."""
 
     def contains(self, value: Any) -> Any:
         """Whether each finite value lies inside, elementwise."""
@@ -43,8 +57,7 @@ class Interval:
 
     def examples(self) -> list[float]:
         """A few members, ends and large values included."""
-        inner = [-1e6, -2.5, -1.0, 1e-3, 0.25, 0.5, 0.9, 1.0, 3.0, 1e6]
-        return [x for x in [self.low, self.high, *inner] if bool(self.contains(x))]
+        return [x for x in [self.low, self.high, *self.members] if bool(self.contains(x))]
 
     def counterexamples(self) -> list[float]:
         """A few values outside."""
@@ -87,4 +100,6 @@ nonnegative = Interval(0.0, np.inf, True, False, "finite and >= 0")
 probability = Interval(0.0, 1.0, True, True, "between 0 and 1")
 natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
 zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
+# Shapes below a tenth put half of all draws below the smallest float64.
+shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
 simplex = Simplex()

@@ -11,10 +11,13 @@ import numpy as np
 
 from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
-from mixtures.engine.plan import FAILED, FLOORED, Floats
-from mixtures.exceptions import DegenerateWarning, FitError, ParameterError
+from mixtures.engine.plan import FAILED, FLOORED, UNSETTLED, Floats
+from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError, ParameterError
 from mixtures.parts import Parts, block_of, take_apart
 from mixtures.table import Table
+
+MAX_STEPS = 2000
+"""M-steps of a distribution's own fit, where its family's maximum takes several: most need ten, the slowest some hundreds."""
 
 
 def is_given(component: Parts, table: Table) -> bool:
@@ -86,9 +89,15 @@ def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
     parts = take_apart([distribution], table)
     check_support(parts, table)
     assembly = Assembly([complete(parts[0], table, given=False)], table, weights)
-    outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64))
+    outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64), steps=MAX_STEPS)
     if outcome & FAILED:
         raise FitError(f"{type(distribution).__name__}: no parameters could be found for these rows")
+    if outcome & UNSETTLED:
+        warnings.warn(
+            f"{type(distribution).__name__}: the parameters still move after {MAX_STEPS} M-steps; fit again from what was found",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
     if outcome & FLOORED:
         warn_floored((table.where(j) for j in range(table.n_columns)), depth=3)
     return assembly.unpack()[0]

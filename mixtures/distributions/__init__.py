@@ -4,8 +4,9 @@ from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
+from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 
-__all__ = ["Bernoulli", "Categorical", "Distribution", "Exponential", "Family", "Kernels", "Normal", "Poisson", "Product"]
+__all__ = ["Bernoulli", "Categorical", "Distribution", "Exponential", "Family", "Gamma", "Kernels", "Normal", "Poisson", "Product"]

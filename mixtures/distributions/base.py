@@ -46,8 +46,9 @@ class Kernels:
     - ``accumulate(parameters, x, responsibilities (k, b), statistics (k, S))``: add to the statistics. ``statistics[:, 0]``
       is the engine's: the sum of responsibilities.
     - ``maximize(statistics, parameters) -> int``: turn statistics into new parameters, in place; keep the old ones where
-      ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED`` and ``FAILED`` of
-      :mod:`mixtures.engine.plan`, 0 for none.
+      ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED``, ``FAILED`` and ``UNSETTLED`` of
+      :mod:`mixtures.engine.plan`, 0 for none. A maximum that takes several steps is climbed by one of them a call, which never
+      lowers the likelihood, with ``UNSETTLED`` until the step is below some rounding errors.
     """
 
     prepare: Callable[..., Any]
@@ -140,6 +141,10 @@ class Family(Declared):
     """Whether the kernels see the column in its own unit, a power of two that keeps squares in range."""
     uses_origin: ClassVar[bool] = False
     """Whether the kernels see the column about its own origin, which keeps squares small."""
+
+    held: ClassVar[int | None] = None
+    """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
+    p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
 
     n_features: ClassVar[int] = 1
 

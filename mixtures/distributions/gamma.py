@@ -7,7 +7,7 @@ stirling_error(shape) there, with the deviance D(a, m) = a log(a / m) + m - a (L
 continuous case of the Poisson mass).
 
 Weighted maximum likelihood: with s = log(mean x) - mean(log x) >= 0, means weighted, the shape solves
-log(shape) - digamma(shape) = s, and rate = shape / mean(x).
+log(shape) - digamma(shape) = s, and rate = shape / mean(x). With the rate held, digamma(shape) = log(rate) + mean(log x).
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import scipy.stats
 
 from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import positive
+from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
-from mixtures.engine.plan import FLOORED
+from mixtures.engine.plan import FLOORED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import (
     HALF_LOG_2PI,
+    inverse_digamma,
     log,
     log_gamma,
     log_minus_digamma,
@@ -32,9 +34,10 @@ from mixtures.engine.special import (
 
 SHAPE = 0
 RATE = 1  # per unit of the column
-LOG_UNIT = 2
-CONSTANT = 3
-SIZE = 4
+HELD = 2
+LOG_UNIT = 3
+CONSTANT = 4
+SIZE = 5
 
 LARGE = 50.0
 """Shapes from here on take the form without cancellation, which costs a logarithm a row and component."""
@@ -115,13 +118,19 @@ def _maximize(statistics, parameters):
             continue
         mean = statistics[k, 1] / total
         mean_log = statistics[k, 2] / total
-        gap = log(mean) - mean_log
-        smallest = SMALLEST_GAP * max(1.0, abs(mean_log))
-        if not gap > smallest:
-            gap = smallest
-            outcome |= FLOORED
-        parameters[k, SHAPE] = shape_of(gap)
-        parameters[k, RATE] = parameters[k, SHAPE] / mean
+        held = parameters[k, HELD]
+        if not is_held(held, SHAPE):
+            if is_held(held, RATE):
+                parameters[k, SHAPE] = inverse_digamma(log(parameters[k, RATE]) + mean_log)
+                continue
+            gap = log(mean) - mean_log
+            smallest = SMALLEST_GAP * max(1.0, abs(mean_log))
+            if not gap > smallest:
+                gap = smallest
+                outcome |= FLOORED
+            parameters[k, SHAPE] = shape_of(gap)
+        if not is_held(held, RATE):
+            parameters[k, RATE] = parameters[k, SHAPE] / mean
     return outcome
 
 
@@ -141,15 +150,16 @@ class Gamma(Family):
     Examples
     --------
     >>> Gamma(2.0, 1.0).log_prob([1.0, 0.0])
-    array([-1., -inf])
+    array([ -1., -inf])
     >>> Gamma().fit([1.0, 2.0, 3.0])
     Gamma(shape=5.375209483690756, rate=2.687604741845378)
     """
 
-    parameters = {"shape": positive, "rate": positive}
+    parameters = {"shape": positive_shape, "rate": positive}
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     uses_unit = True
+    held = HELD
 
     def __init__(self, shape: float | None = None, rate: float | None = None) -> None:
         super().__init__(shape=shape, rate=rate)
@@ -174,7 +184,7 @@ class Gamma(Family):
         return SIZE, 3
 
     def _pack(self, column):
-        return self.shape, self.rate * column.unit, np.log(column.unit), 0.0
+        return self.shape, self.rate * column.unit, 0.0, np.log(column.unit), 0.0
 
     def _unpack(self, row, column):
         return Gamma(row[SHAPE], row[RATE] / column.unit)

@@ -30,6 +30,7 @@ from mixtures.engine.plan import (
     STATISTIC,
     STATISTICS,
     STATISTICS_OF_LABELS,
+    UNSETTLED,
     Floats,
     Ints,
     Plan,
@@ -125,6 +126,8 @@ def em_steps(
                 log_weights[c] = log(totals[1 + c] / total_weight)
             progress[0] += 1
             progress[1] = 0
+            if task.kind == STATISTICS_OF_LABELS and not outcome & UNSETTLED:
+                break
         if merge:
             break
     return CONTINUE

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mixtures._numba import jit
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -42,6 +44,8 @@ FLOORED = 2
 """A scale was held at the smallest value that the column's rounding allows."""
 FAILED = 4
 """No parameters could be found."""
+UNSETTLED = 8
+"""The step moved parameters whose maximum takes several: a fit to fixed responsibilities goes on until none asks for more."""
 
 
 class Plan(NamedTuple):
@@ -92,3 +96,9 @@ def n_statistics(plan: Plan) -> int:
     """Length of a statistics vector: log-likelihood, k sums of responsibilities, then each plate's (count, S)."""
     plates = plan.plates
     return 1 + plan.n_components + int(plates[:, COUNT] @ plates[:, STATISTICS])
+
+
+@jit
+def is_held(mask, parameter):
+    """Whether a packed mask of held parameters, a sum of powers of two, has this one, counted from 0 as declared."""
+    return (np.int64(mask) >> parameter) & 1 == 1
