@@ -1,0 +1,15 @@
+"""Gamma in mpmath."""
+
+import mpmath
+
+from mixtures.distributions import Gamma
+
+FAMILY = Gamma
+GRID = [(shape, rate) for shape in (1e-3, 0.3, 1.0, 7.0, 49.9, 50.0, 300.0, 1e6) for rate in (1e-3, 1.0, 50.0)]
+FITTED = [(0.4, 2.0), (3.0, 1e-3), (200.0, 5.0), (1e6, 1e3)]
+MIXED = [(2.0, 1.0), (30.0, 3.0)]
+STARTED = [(1.0, 0.5), (10.0, 2.0)]
+
+
+def log_density(x, shape, rate):
+    return shape * mpmath.log(rate) - mpmath.loggamma(shape) + (shape - 1) * mpmath.log(x) - rate * x
