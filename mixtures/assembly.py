@@ -12,11 +12,11 @@ from mixtures._numba_calls import address_of
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
-from mixtures.engine.plan import CHUNK_ROWS, ROW_NUMBER, Floats, Ints, Plan, Rows
+from mixtures.engine.plan import CHUNK_ROWS, NO_FLOATS, ROW_NUMBER, Floats, Ints, Problem, Sizes
 from mixtures.exceptions import ParameterError
 from mixtures.parts import Parts, block_of, distinct
 from mixtures.plates import lay
-from mixtures.table import Column, Table, address_of_row_0, as_arrays
+from mixtures.table import Column, Table, address_of_row_0
 
 
 class Assembly:
@@ -39,13 +39,8 @@ class Assembly:
         self._source_of: dict[int, int] = {}
         self._plates = lay(components, self._columns, table)
         self.parameters = self._pack()
-        plates, columns, origins, units, fillers = self._describe()
-        block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * len(components))
-        self.plan = Plan(len(components), block, plates, columns, origins, units, fillers)
-        addresses, strides = as_arrays(self._sources)
-        weights = np.empty(0) if weights is None else _in_range(weights)
-        self.rows = Rows(table.n_rows, addresses, strides, weights)
-        loop.prepare(self.plan, self.parameters)
+        self.problem = self._describe(NO_FLOATS if weights is None else _in_range(weights))
+        loop.prepare(self.problem, self.parameters)
 
     def _pack(self) -> Floats:
         values: list[float] = []
@@ -63,12 +58,13 @@ class Assembly:
                 values += packed[component]
         return np.array(values, dtype=np.float64)
 
-    def _describe(self) -> tuple[Ints, Ints, Floats, Floats, Floats]:
+    def _describe(self, weights: Floats) -> Problem:
         described: list[int] = []
         columns: list[int] = []
         origins: list[float] = []
         units: list[float] = []
         fillers: list[float] = []
+        k = len(self._components)
         statistic = 0
         for plate in self._plates:
             family, count = plate.family, len(plate.members)
@@ -99,8 +95,22 @@ class Assembly:
                 origins.append(0.0)
                 units.append(1.0)
                 fillers.append(0.0)
-        plates = np.array(described, dtype=np.int64).reshape(len(self._plates), -1)
-        return plates, np.array(columns, dtype=np.int64), np.array(origins), np.array(units), np.array(fillers)
+        block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * k)
+        n_sources = len(self._sources)
+        sizes = Sizes(k, block, len(self._plates), len(columns), self.table.n_rows, n_sources, 1 + k + statistic)
+        places = [address for address, _ in self._sources] + [stride for _, stride in self._sources]
+        whole = np.array(described + columns + places, dtype=np.int64)
+        return Problem(sizes, whole, np.array(origins + units + fillers), weights)
+
+    @property
+    def addresses(self) -> Ints:
+        """Address of row 0 of every source of the rows."""
+        return self.problem.whole[-2 * len(self._sources) : -len(self._sources)]
+
+    @property
+    def strides(self) -> Ints:
+        """Bytes from row to row of every source."""
+        return self.problem.whole[-len(self._sources) :]
 
     def _source(self, column: int) -> int:
         if column == ROW_NUMBER:
@@ -156,13 +166,12 @@ class Assembly:
 
     def evaluate(self, log_weights: Floats, n_threads: int = 1, **outputs: Any) -> None:
         """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters."""
-        loop.evaluate(self.plan, self.rows, self.parameters, log_weights, n_threads, **outputs)
+        loop.evaluate(self.problem, self.parameters, log_weights, n_threads, **outputs)
         self.door.raise_error()
 
-    def fit_labels(self, labels: Any, steps: int = 1, softness: float = 0.0) -> int:
-        """M-steps from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
-        flags = np.zeros(len(self._plates), dtype=np.int64)
-        outcome = int(loop.fit_labels(self.plan, self.rows, self.parameters, labels, softness, steps, flags))
+    def fit_labels(self, labels: Ints, softness: float = 0.0) -> int:
+        """An M-step from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
+        outcome = loop.fit_labels(self.problem, self.parameters, labels, softness)
         self.door.raise_error()
         return outcome
 

@@ -125,7 +125,7 @@ def run_em(assembly: Assembly, mixing: Floats, table: Table, settings: Settings,
     """One EM run from packed components."""
     log_weights = safe_log(mixing)
     status, n_iter, history, flags = em(
-        assembly.plan, assembly.rows, assembly.parameters, log_weights, settings.max_iter, settings.tol, n_threads
+        assembly.problem, assembly.parameters, log_weights, settings.max_iter, settings.tol, n_threads
     )
     assembly.door.raise_error()
     run = Run(assembly, log_weights, status, n_iter, history.tolist(), flags)
@@ -152,7 +152,7 @@ def _blame(run: Run, table: Table) -> str:
 def _finish(run: Run, table: Table, settings: Settings) -> Fit:
     density, labels = np.empty(table.n_rows), np.empty(table.n_rows, dtype=np.int64)
     run.assembly.evaluate(run.log_weights, settings.n_threads, density=density, labels=labels)
-    row_weights = run.assembly.rows.weights
+    row_weights = run.assembly.problem.weights
     final = float(row_weights @ density / row_weights.sum() if row_weights.size else density.sum() / len(density))
     history = run.history[:-1] if run.status == CONVERGED else run.history
     history.append(final)

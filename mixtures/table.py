@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixtures._numba import jit, load_float, wide_vectors
+from mixtures._numba import jit, jit_entry, load_float, wide_vectors
 from mixtures.exceptions import DataError, DataTypeError
 
 Floats = npt.NDArray[np.float64]
@@ -76,7 +76,7 @@ def scan_block(start, stride, size, low, high, missing, fractions):
         fractions[i] += 0.0 if value == np.floor(value) else 1.0
 
 
-@jit
+@jit_entry
 def scan(n_rows, addresses, strides, out):
     """For every column: smallest and largest observed value, number of missing cells, whether all observed are whole."""
     lanes = min(256, n_rows)
