@@ -46,16 +46,15 @@ class Assembly:
         values: list[float] = []
         for plate in self._plates:
             plate.start = len(values)
-            packed: dict[int, list[float]] = {}  # components made of the same parts share them
-            for k, members in enumerate(plate.members, plate.first):
+            for share in plate.shares:
                 if plate.family is None:
-                    values += self.door.add(members[0], block_of(plate.columns[:-1], self.table))
+                    for _ in range(share.count):
+                        values += self.door.add(share.members[0], block_of(plate.columns[:-1], self.table))
                     continue
-                component = id(self._components[k])
-                if component not in packed:
-                    pairs = zip(members, plate.places, strict=True)
-                    packed[component] = [value for pair in pairs for value in _pack(*pair, plate.n_parameters)]
-                values += packed[component]
+                packed: list[float] = []
+                for distribution, place in zip(share.members, plate.places, strict=True):
+                    packed += _pack(distribution, place, plate.n_parameters)
+                values += packed * share.count
         return np.array(values, dtype=np.float64)
 
     def _describe(self, weights: Floats) -> Problem:
@@ -67,16 +66,16 @@ class Assembly:
         k = len(self._components)
         statistic = 0
         for plate in self._plates:
-            family, count = plate.family, len(plate.members)
+            family, count = plate.family, plate.count
             kernels = DOOR_KERNELS if family is None else family.kernels
-            n_statistics = 1 + plate.n_statistics * len(plate.members[0])
+            n_statistics = 1 + plate.n_statistics * plate.n_members
             described += (
                 plate.first,
                 count,
                 len(columns),
                 len(plate.columns),
                 plate.start,
-                plate.width,
+                plate.n_parameters * plate.n_members,
                 statistic,
                 n_statistics,
                 plate.masked,
@@ -139,15 +138,16 @@ class Assembly:
         rebuilt = [list(component.factors) for component in self._components]
         door = iter(self.door.components)
         for plate in self._plates:
-            if plate.family is None:
-                for k, factors in enumerate(plate.factors, plate.first):
-                    rebuilt[k][factors[0]] = next(door)
-                continue
-            shape = len(plate.members), len(plate.places), plate.n_parameters
-            parameters = self.parameters[plate.start : plate.start + math.prod(shape)].reshape(shape)
-            for k, (factors, members, rows) in enumerate(zip(plate.factors, plate.members, parameters, strict=True), plate.first):
-                for f, distribution, row, place in zip(factors, members, rows, plate.places, strict=True):
-                    rebuilt[k][f] = distribution._unpack(row, place)
+            start, width, k = plate.start, plate.n_parameters, plate.first
+            for share in plate.shares:
+                for factors in rebuilt[k : k + share.count]:
+                    if plate.family is None:
+                        factors[share.factors[0]] = next(door)
+                        continue
+                    for f, distribution, place in zip(share.factors, share.members, plate.places, strict=True):
+                        factors[f] = distribution._unpack(self.parameters[start : start + width], place)
+                        start += width
+                k += share.count
         return rebuilt
 
     def category_counts(self) -> Ints:

@@ -17,7 +17,7 @@ from mixtures.engine.plan import CHUNK_ROWS, FLOORED, Floats, Ints
 from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
 from mixtures.initialise import Starter
-from mixtures.parts import Parts
+from mixtures.parts import Parts, distinct
 from mixtures.standalone import complete, is_given, warn_floored
 from mixtures.table import Table
 
@@ -78,7 +78,10 @@ def fit_mixture(
     for one family several times, whose start is to be found.
     """
     k = len(components)
-    given = [is_given(component, table) and not _is_repeated(place, components) for place, component in enumerate(components)]
+    if k > 1 and len(distinct(components)) == 1:
+        given = [False] * k
+    else:
+        given = [is_given(c, table) and not _is_repeated(place, components) for place, c in enumerate(components)]
     if all(given) or k == 1:
         assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
         runs = [run_em(assembly, np.full(k, 1.0 / k) if mixing is None else mixing, table, settings, settings.n_threads)]
