@@ -150,12 +150,11 @@ class Assembly:
                 k += share.count
         return rebuilt
 
-    def category_counts(self) -> Ints:
+    def category_counts(self) -> list[int]:
         """For every source of the rows, the number of its categories; 0 for numbers."""
-        counts = np.zeros(len(self._sources), dtype=np.int64)
+        counts = [0] * len(self._sources)
         for column, source in self._source_of.items():
-            categories = self._columns[column].categories
-            counts[source] = 0 if categories is None else len(categories)
+            counts[source] = len(self._columns[column].categories or ())
         return counts
 
     def check_finite(self) -> None:
@@ -213,6 +212,8 @@ def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
                 categories.setdefault(positions[0], {}).update(dict.fromkeys(distribution.categories))
             else:
                 numeric.update(positions)
+    if not categories:
+        return {j: table.column(j) for j in used}
     for j in numeric & categories.keys():
         raise ParameterError(f"{table.where(j)}: Categorical and a family of numbers cannot share a column")
     places = {}
@@ -233,4 +234,4 @@ def _pack(distribution: Any, place: Column, size: int) -> Sequence[float]:
 
 
 def _read_by(component: Parts) -> list[int]:
-    return sorted(j for columns in component.columns for j in columns)
+    return sorted([j for columns in component.columns for j in columns])

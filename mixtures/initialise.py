@@ -94,9 +94,8 @@ class Starter:
         """The start of this number: components over the whole table, packed, and the weights (k,) of a mixture."""
         k = len(self._components)
         sample, places = self._sample, (self._assembly.addresses, self._assembly.strides)
-        labels = np.empty(len(sample.rows), dtype=np.int64)
         seed = np.int64((self._seed + number * 0x9E3779B97F4A7C15) % 2**63)
-        cluster_rows(*places, self._widths, sample.rows, sample.weights, k, seed, LLOYD_ITERATIONS, labels)
+        labels = cluster_rows(*places, self._widths, sample.rows, sample.weights, k, seed, LLOYD_ITERATIONS)
         shares = np.bincount(labels, weights=sample.weights, minlength=k)
         if sample.is_whole and self._is_uniform:
             every = np.empty_like(labels)
@@ -154,7 +153,7 @@ def seed_of(random_state: Any) -> int:
 
 def _kinds(components: Sequence[Parts], given: Sequence[bool]) -> dict[Any, list[int]]:
     """Places of the components of one form, that one start serves; a given component is a kind of its own."""
-    if not any(given) and all(component is components[0] for component in components):
+    if not any(given) and len(distinct(components)) == 1:
         return {"": list(range(len(components)))}
     forms = {id(component): repr(component.component) for component in distinct(components)}
     kinds: dict[Any, list[int]] = {}

@@ -192,14 +192,15 @@ def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch)
 
 
 def cluster_rows(
-    addresses: Ints, strides: Ints, widths: Ints, rows: Ints, weights: Floats, k: int, seed: Any, max_iter: int, labels: Ints
-) -> None:
+    addresses: Ints, strides: Ints, widths: list[int], rows: Ints, weights: Floats, k: int, seed: Any, max_iter: int
+) -> Ints:
     """Labels (m,) of rows (m,) with weights (m,) by k-means from greedy k-means++ centres."""
     m = rows.size
-    z = np.empty((sum(width if 0 < width <= CODE_WIDTH else 1 for width in widths.tolist()), m))
-    scratch = np.empty((5, m))
-    centres, sums, mass = np.empty((3, k, len(z)))
-    encode(addresses, strides, widths, rows, weights, z)
+    d = sum([width if 0 < width <= CODE_WIDTH else 1 for width in widths])
+    z, scratch, labels = np.empty((d, m)), np.empty((5, m)), np.empty(m, dtype=np.int64)
+    centres, sums, mass = np.empty((3, k, d))
+    encode(addresses, strides, np.array(widths, dtype=np.int64), rows, weights, z)
     seed_centres(z, weights, seed, 2 + int(math.log(k)), centres, scratch)
-    labels[:] = -1
+    labels.fill(-1)
     improve(z, weights, centres, labels, max_iter, sums, mass, np.empty_like(labels), scratch)
+    return labels

@@ -230,8 +230,14 @@ def evaluate(
         NO_MATRIX if posterior is None else posterior,
         NO_MATRIX if log_joint is None else log_joint,
     )
-    with Team(max(1, min(n_threads, -(-problem.sizes.n_rows // CHUNK_ROWS)))) as team:
-        team.run(visit_chunks, address_of(visit, "visit"), problem, task, parameters, log_weights, Counter, NO_MATRIX)
+    pass_over = (address_of(visit, "visit"), problem, task, parameters, log_weights)
+    n_threads = min(n_threads, -(-problem.sizes.n_rows // CHUNK_ROWS))
+    if n_threads <= 1:
+        counter = ctypes.c_int64(0)
+        visit_chunks(*pass_over, ctypes.addressof(counter), NO_MATRIX)
+        return
+    with Team(n_threads) as team:
+        team.run(visit_chunks, *pass_over, Counter, NO_MATRIX)
 
 
 def fit_labels(problem: Problem, parameters: Floats, labels: Ints, softness: float) -> int:
