@@ -12,11 +12,11 @@ from mixtures._numba_calls import address_of
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
-from mixtures.engine.plan import CHUNK_ROWS, ROW_NUMBER, Floats, Ints, Plan, Rows
+from mixtures.engine.plan import CHUNK_ROWS, NO_FLOATS, ROW_NUMBER, Floats, Ints, Problem, Sizes
 from mixtures.exceptions import ParameterError
 from mixtures.parts import Parts, block_of, distinct
 from mixtures.plates import lay
-from mixtures.table import Column, Table, address_of_row_0, as_arrays
+from mixtures.table import Column, Table, address_of_row_0
 
 
 class Assembly:
@@ -39,48 +39,43 @@ class Assembly:
         self._source_of: dict[int, int] = {}
         self._plates = lay(components, self._columns, table)
         self.parameters = self._pack()
-        plates, columns, origins, units, fillers = self._describe()
-        block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * len(components))
-        self.plan = Plan(len(components), block, plates, columns, origins, units, fillers)
-        addresses, strides = as_arrays(self._sources)
-        weights = np.empty(0) if weights is None else _in_range(weights)
-        self.rows = Rows(table.n_rows, addresses, strides, weights)
-        loop.prepare(self.plan, self.parameters)
+        self.problem = self._describe(NO_FLOATS if weights is None else _in_range(weights))
+        loop.prepare(self.problem, self.parameters)
 
     def _pack(self) -> Floats:
         values: list[float] = []
         for plate in self._plates:
             plate.start = len(values)
-            packed: dict[int, list[float]] = {}  # components made of the same parts share them
-            for k, members in enumerate(plate.members, plate.first):
+            for share in plate.shares:
                 if plate.family is None:
-                    values += self.door.add(members[0], block_of(plate.columns[:-1], self.table))
+                    for _ in range(share.count):
+                        values += self.door.add(share.members[0], block_of(plate.columns[:-1], self.table))
                     continue
-                component = id(self._components[k])
-                if component not in packed:
-                    pairs = zip(members, plate.places, strict=True)
-                    packed[component] = [value for pair in pairs for value in _pack(*pair, plate.n_parameters)]
-                values += packed[component]
+                packed: list[float] = []
+                for distribution, place in zip(share.members, plate.places, strict=True):
+                    packed += _pack(distribution, place, plate.n_parameters)
+                values += packed * share.count
         return np.array(values, dtype=np.float64)
 
-    def _describe(self) -> tuple[Ints, Ints, Floats, Floats, Floats]:
+    def _describe(self, weights: Floats) -> Problem:
         described: list[int] = []
         columns: list[int] = []
         origins: list[float] = []
         units: list[float] = []
         fillers: list[float] = []
+        k = len(self._components)
         statistic = 0
         for plate in self._plates:
-            family, count = plate.family, len(plate.members)
+            family, count = plate.family, plate.count
             kernels = DOOR_KERNELS if family is None else family.kernels
-            n_statistics = 1 + plate.n_statistics * len(plate.members[0])
+            n_statistics = 1 + plate.n_statistics * plate.n_members
             described += (
                 plate.first,
                 count,
                 len(columns),
                 len(plate.columns),
                 plate.start,
-                plate.width,
+                plate.n_parameters * plate.n_members,
                 statistic,
                 n_statistics,
                 plate.masked,
@@ -99,8 +94,22 @@ class Assembly:
                 origins.append(0.0)
                 units.append(1.0)
                 fillers.append(0.0)
-        plates = np.array(described, dtype=np.int64).reshape(len(self._plates), -1)
-        return plates, np.array(columns, dtype=np.int64), np.array(origins), np.array(units), np.array(fillers)
+        block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * k)
+        n_sources = len(self._sources)
+        sizes = Sizes(k, block, len(self._plates), len(columns), self.table.n_rows, n_sources, 1 + k + statistic)
+        places = [address for address, _ in self._sources] + [stride for _, stride in self._sources]
+        whole = np.array(described + columns + places, dtype=np.int64)
+        return Problem(sizes, whole, np.array(origins + units + fillers), weights)
+
+    @property
+    def addresses(self) -> Ints:
+        """Address of row 0 of every source of the rows."""
+        return self.problem.whole[-2 * len(self._sources) : -len(self._sources)]
+
+    @property
+    def strides(self) -> Ints:
+        """Bytes from row to row of every source."""
+        return self.problem.whole[-len(self._sources) :]
 
     def _source(self, column: int) -> int:
         if column == ROW_NUMBER:
@@ -129,23 +138,23 @@ class Assembly:
         rebuilt = [list(component.factors) for component in self._components]
         door = iter(self.door.components)
         for plate in self._plates:
-            if plate.family is None:
-                for k, factors in enumerate(plate.factors, plate.first):
-                    rebuilt[k][factors[0]] = next(door)
-                continue
-            shape = len(plate.members), len(plate.places), plate.n_parameters
-            parameters = self.parameters[plate.start : plate.start + math.prod(shape)].reshape(shape)
-            for k, (factors, members, rows) in enumerate(zip(plate.factors, plate.members, parameters, strict=True), plate.first):
-                for f, distribution, row, place in zip(factors, members, rows, plate.places, strict=True):
-                    rebuilt[k][f] = distribution._unpack(row, place)
+            start, width, k = plate.start, plate.n_parameters, plate.first
+            for share in plate.shares:
+                for factors in rebuilt[k : k + share.count]:
+                    if plate.family is None:
+                        factors[share.factors[0]] = next(door)
+                        continue
+                    for f, distribution, place in zip(share.factors, share.members, plate.places, strict=True):
+                        factors[f] = distribution._unpack(self.parameters[start : start + width], place)
+                        start += width
+                k += share.count
         return rebuilt
 
-    def category_counts(self) -> Ints:
+    def category_counts(self) -> list[int]:
         """For every source of the rows, the number of its categories; 0 for numbers."""
-        counts = np.zeros(len(self._sources), dtype=np.int64)
+        counts = [0] * len(self._sources)
         for column, source in self._source_of.items():
-            categories = self._columns[column].categories
-            counts[source] = 0 if categories is None else len(categories)
+            counts[source] = len(self._columns[column].categories or ())
         return counts
 
     def check_finite(self) -> None:
@@ -156,13 +165,12 @@ class Assembly:
 
     def evaluate(self, log_weights: Floats, n_threads: int = 1, **outputs: Any) -> None:
         """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters."""
-        loop.evaluate(self.plan, self.rows, self.parameters, log_weights, n_threads, **outputs)
+        loop.evaluate(self.problem, self.parameters, log_weights, n_threads, **outputs)
         self.door.raise_error()
 
-    def fit_labels(self, labels: Any, steps: int = 1, softness: float = 0.0) -> int:
-        """M-steps from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
-        flags = np.zeros(len(self._plates), dtype=np.int64)
-        outcome = int(loop.fit_labels(self.plan, self.rows, self.parameters, labels, softness, steps, flags))
+    def fit_labels(self, labels: Ints, softness: float = 0.0) -> int:
+        """An M-step from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
+        outcome = loop.fit_labels(self.problem, self.parameters, labels, softness)
         self.door.raise_error()
         return outcome
 
@@ -204,6 +212,8 @@ def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
                 categories.setdefault(positions[0], {}).update(dict.fromkeys(distribution.categories))
             else:
                 numeric.update(positions)
+    if not categories:
+        return {j: table.column(j) for j in used}
     for j in numeric & categories.keys():
         raise ParameterError(f"{table.where(j)}: Categorical and a family of numbers cannot share a column")
     places = {}
@@ -224,4 +234,4 @@ def _pack(distribution: Any, place: Column, size: int) -> Sequence[float]:
 
 
 def _read_by(component: Parts) -> list[int]:
-    return sorted(j for columns in component.columns for j in columns)
+    return sorted([j for columns in component.columns for j in columns])

@@ -21,13 +21,13 @@ def check_support(components: Sequence[Parts], table: Table) -> None:
             for j in columns:
                 standing.setdefault(j, []).append(distribution)
     for j, distributions in standing.items():
-        if all([getattr(d, "encoding", "numbers") == "categories" for d in distributions]):
+        # A component that only Python knows may have any support.
+        supports = {type(d): d.support if hasattr(d, "kernels") else None for d in distributions}
+        if all([getattr(family, "encoding", "numbers") == "categories" for family in supports]):
             _check_categories(j, distributions, table)
             continue
         table.check_finite(j)
-        # A component that only Python knows may have any support.
-        supports = {type(d): d.support if hasattr(d, "kernels") else None for d in distributions}
-        if all(supports.values()):
+        if None not in supports.values():
             _check_numbers(j, supports, table)
 
 

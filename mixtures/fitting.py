@@ -17,7 +17,7 @@ from mixtures.engine.plan import CHUNK_ROWS, FLOORED, Floats, Ints
 from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
 from mixtures.initialise import Starter
-from mixtures.parts import Parts
+from mixtures.parts import Parts, distinct
 from mixtures.standalone import complete, is_given, warn_floored
 from mixtures.table import Table
 
@@ -78,7 +78,10 @@ def fit_mixture(
     for one family several times, whose start is to be found.
     """
     k = len(components)
-    given = [is_given(component, table) and not _is_repeated(place, components) for place, component in enumerate(components)]
+    if k > 1 and len(distinct(components)) == 1:
+        given = [False] * k
+    else:
+        given = [is_given(c, table) and not _is_repeated(place, components) for place, c in enumerate(components)]
     if all(given) or k == 1:
         assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
         runs = [run_em(assembly, np.full(k, 1.0 / k) if mixing is None else mixing, table, settings, settings.n_threads)]
@@ -125,7 +128,7 @@ def run_em(assembly: Assembly, mixing: Floats, table: Table, settings: Settings,
     """One EM run from packed components."""
     log_weights = safe_log(mixing)
     status, n_iter, history, flags = em(
-        assembly.plan, assembly.rows, assembly.parameters, log_weights, settings.max_iter, settings.tol, n_threads
+        assembly.problem, assembly.parameters, log_weights, settings.max_iter, settings.tol, n_threads
     )
     assembly.door.raise_error()
     run = Run(assembly, log_weights, status, n_iter, history.tolist(), flags)
@@ -152,7 +155,7 @@ def _blame(run: Run, table: Table) -> str:
 def _finish(run: Run, table: Table, settings: Settings) -> Fit:
     density, labels = np.empty(table.n_rows), np.empty(table.n_rows, dtype=np.int64)
     run.assembly.evaluate(run.log_weights, settings.n_threads, density=density, labels=labels)
-    row_weights = run.assembly.rows.weights
+    row_weights = run.assembly.problem.weights
     final = float(row_weights @ density / row_weights.sum() if row_weights.size else density.sum() / len(density))
     history = run.history[:-1] if run.status == CONVERGED else run.history
     history.append(final)

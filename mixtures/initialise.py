@@ -44,27 +44,27 @@ class Sample:
 
 def sample_rows(assembly: Assembly, size: int) -> Sample:
     """Every row of a table of at most `size`; otherwise about `size` distinct rows and the total weight of each."""
-    table = assembly.rows
-    hashes = np.empty(table.n_rows, dtype=np.int64)
-    hash_rows(table.n_rows, table.addresses, table.strides, hashes)
-    if table.n_rows <= size:
+    n_rows, weights = assembly.table.n_rows, assembly.problem.weights
+    hashes = np.empty(n_rows, dtype=np.int64)
+    hash_rows(n_rows, assembly.addresses, assembly.strides, hashes)
+    if n_rows <= size:
         order = hashes.argsort(kind="stable")
-        if table.weights.size:
-            return Sample(order, table.weights[order], True)
-        ones = np.empty(table.n_rows)
+        if weights.size:
+            return Sample(order, weights[order], True)
+        ones = np.empty(n_rows)
         ones.fill(1.0)
         return Sample(order, ones, True)
-    share = 4.0 * size / table.n_rows
+    share = 4.0 * size / n_rows
     while True:
-        order = np.flatnonzero(hashes < share * 2.0**63) if share < 1.0 else np.arange(table.n_rows)
+        order = np.flatnonzero(hashes < share * 2.0**63) if share < 1.0 else np.arange(n_rows)
         order = order[hashes[order].argsort(kind="stable")]
         found = hashes[order]
         new = np.concatenate([[True], found[1:] != found[:-1]])[: len(order)]
         if share >= 1.0 or new.sum() >= size:
             break
         share *= 4.0
-    weights = np.bincount(new.cumsum() - 1, table.weights[order] if table.weights.size else None).astype(float)
-    return Sample(order[new][:size], weights[:size], False)
+    merged = np.bincount(new.cumsum() - 1, weights[order] if weights.size else None).astype(float)
+    return Sample(order[new][:size], merged[:size], False)
 
 
 class Starter:
@@ -93,10 +93,9 @@ class Starter:
     def start(self, number: int) -> tuple[Assembly, Floats]:
         """The start of this number: components over the whole table, packed, and the weights (k,) of a mixture."""
         k = len(self._components)
-        sample, rows = self._sample, self._assembly.rows
-        labels = np.empty(len(sample.rows), dtype=np.int64)
+        sample, places = self._sample, (self._assembly.addresses, self._assembly.strides)
         seed = np.int64((self._seed + number * 0x9E3779B97F4A7C15) % 2**63)
-        cluster_rows(rows.addresses, rows.strides, self._widths, sample.rows, sample.weights, k, seed, LLOYD_ITERATIONS, labels)
+        labels = cluster_rows(*places, self._widths, sample.rows, sample.weights, k, seed, LLOYD_ITERATIONS)
         shares = np.bincount(labels, weights=sample.weights, minlength=k)
         if sample.is_whole and self._is_uniform:
             every = np.empty_like(labels)
@@ -154,7 +153,7 @@ def seed_of(random_state: Any) -> int:
 
 def _kinds(components: Sequence[Parts], given: Sequence[bool]) -> dict[Any, list[int]]:
     """Places of the components of one form, that one start serves; a given component is a kind of its own."""
-    if not any(given) and all(component is components[0] for component in components):
+    if not any(given) and len(distinct(components)) == 1:
         return {"": list(range(len(components)))}
     forms = {id(component): repr(component.component) for component in distinct(components)}
     kinds: dict[Any, list[int]] = {}

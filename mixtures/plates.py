@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +17,15 @@ from mixtures.table import Column, Table
 
 
 @dataclass(slots=True)
+class Share:
+    """What a run of equal components gives to a plate."""
+
+    count: int  # of those components
+    members: list[Any]  # a distribution per column of the plate
+    factors: list[int]  # its place among the component's factors
+
+
+@dataclass(slots=True)
 class Plate:
     """Factors of one family that one call of its kernels serves: a run of components by one column or several."""
 
@@ -27,29 +36,28 @@ class Plate:
     n_statistics: int  # of its own, per component and column
     masked: bool
     places: list[Column]
-    members: list[list[Any]] = field(default_factory=list)  # a distribution per column, per component
-    factors: list[list[int]] = field(default_factory=list)  # its place among the component's factors
+    shares: list[Share]
+    count: int = 0  # of components
     start: int = 0
 
     @property
-    def width(self) -> int:
-        """Parameters per component."""
-        return self.n_parameters * len(self.members[0])
+    def n_members(self) -> int:
+        """Distributions per component."""
+        return len(self.shares[0].members)
 
     def shares_a_call(self) -> Any:
         """Plates that give equal answers are one for the kernels, where those take several columns; None: on its own."""
         if self.family is None or not self.family.several_columns or self.masked:
             return None
-        return self.family, self.first, len(self.members), self.n_parameters, self.n_statistics
+        return self.family, self.first, self.count, self.n_parameters, self.n_statistics
 
     def add_columns(self, other: Plate) -> None:
         """Take in a plate that shares a call."""
         self.columns += other.columns
         self.places += other.places
-        for mine, new in zip(self.members, other.members, strict=True):
-            mine += new
-        for own, added in zip(self.factors, other.factors, strict=True):
-            own += added
+        for own, added in zip(self.shares, other.shares, strict=True):
+            own.members += added.members
+            own.factors += added.factors
 
 
 def lay(components: Sequence[Parts], known: dict[int, Column], table: Table) -> list[Plate]:
@@ -59,16 +67,16 @@ def lay(components: Sequence[Parts], known: dict[int, Column], table: Table) -> 
     k = 0
     for _, equal in groupby(components, key=id):  # the same parts several times are laid once
         component, *more = equal
+        count = 1 + len(more)
         for f, (columns, distribution) in enumerate(zip(component.columns, component.factors, strict=True)):
             key = columns, type(distribution) if hasattr(distribution, "kernels") else None
             plate = last.get(key)
-            if plate is None or plate.first + len(plate.members) != k:
+            if plate is None or plate.first + plate.count != k:
                 plate = last[key] = _plate(k, distribution, *key, known, table)
                 runs.append(plate)
-            for _ in range(1 + len(more)):
-                plate.members.append([distribution])
-                plate.factors.append([f])
-        k += 1 + len(more)
+            plate.shares.append(Share(count, [distribution], [f]))
+            plate.count += count
+        k += count
     plates: list[Plate] = []
     shared: dict[Any, Plate] = {}
     for plate in runs:
@@ -92,6 +100,6 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], family: Any,
                 f"{type(distribution).__name__} on {table.where(where)}: expected no missing cells, row {row} has one; "
                 "only factors of one column can leave them out"
             )
-        return Plate(first, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, places)
+        return Plate(first, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, places, [])
     n_parameters, n_statistics = distribution._layout(places[0])
-    return Plate(first, list(columns), family, n_parameters, n_statistics - 1, masked, places)
+    return Plate(first, list(columns), family, n_parameters, n_statistics - 1, masked, places, [])

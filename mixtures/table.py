@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixtures._numba import jit, load_float, wide_vectors
+from mixtures._numba import jit, jit_entry, load_float, wide_vectors
 from mixtures.exceptions import DataError, DataTypeError
 
 Floats = npt.NDArray[np.float64]
@@ -33,6 +33,8 @@ class Column:
     unit : power of two that families free of scale measure the column in: 1, unless squares would overflow or underflow.
     floor : smallest standard deviation or mean that is told from zero: 16 rounding errors of the largest value.
     """
+
+    __slots__ = ("categories", "floor", "lower", "magnitude", "n_missing", "n_rows", "name", "origin", "unit", "upper", "whole")
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ def scan_block(start, stride, size, low, high, missing, fractions):
         fractions[i] += 0.0 if value == np.floor(value) else 1.0
 
 
-@jit
+@jit_entry
 def scan(n_rows, addresses, strides, out):
     """For every column: smallest and largest observed value, number of missing cells, whether all observed are whole."""
     lanes = min(256, n_rows)
@@ -106,7 +108,7 @@ class Table:
         self.n_rows = n_rows
         self.named = named
         self._known: dict[int, Column] = {}
-        self._addresses: dict[int, int] = {}
+        self._places: dict[int, tuple[int, int]] = {}
         self._origin: npt.NDArray[np.int64] | None = None
 
     @property
@@ -159,8 +161,8 @@ class Table:
         names = [str(j) for j in range(array.shape[1])]
         if array.dtype == _FLOAT64 and array.dtype.isnative:
             table = cls(list(array.T), names, array.shape[0], named=False)
-            first, step = address_of_row_0(array), array.strides[1]
-            table._addresses = {j: first + j * step for j in range(array.shape[1])}
+            first, (stride, step) = address_of_row_0(array), array.strides
+            table._places = {j: (first + j * step, stride) for j in range(array.shape[1])}
             return table
         return cls([_array_column(array[:, j]) for j in range(array.shape[1])], names, array.shape[0], named=False)
 
@@ -241,20 +243,23 @@ class Table:
 
     def column(self, column: int) -> Column:
         """What is known of a column of numbers."""
-        if column not in self._known:
+        known = self._known.get(column)
+        if known is None:
             wanted = [j for j in range(self.n_columns) if j == column or self.is_numeric(j)]
             out = np.empty((len(wanted), 4))
-            scan(self.n_rows, *as_arrays([self.place(j) for j in wanted]), out)
+            scan(self.n_rows, *np.array([self.place(j) for j in wanted], dtype=np.int64).T.copy(), out)
             for j, (low, high, missing, whole) in zip(wanted, out.tolist(), strict=True):
-                self._known[j] = Column(self.names[j], self.n_rows, int(missing), low, high, whole=whole == 1.0)
-        return self._known[column]
+                self._known[j] = Column(self.names[j], self.n_rows, int(missing), low, high, None, whole == 1.0)
+            known = self._known[column]
+        return known
 
     def place(self, column: int) -> tuple[int, int]:
         """Address of the first row of a column of numbers, and bytes between rows."""
-        numbers = self.numbers(column)
-        if column not in self._addresses:
-            self._addresses[column] = address_of_row_0(numbers)
-        return self._addresses[column], numbers.strides[0]
+        place = self._places.get(column)
+        if place is None:
+            numbers = self.numbers(column)
+            place = self._places[column] = address_of_row_0(numbers), numbers.strides[0]
+        return place
 
     def check_finite(self, column: int) -> None:
         """Refuse an infinite cell in a column of numbers, naming it."""
@@ -270,11 +275,6 @@ class Table:
 def address_of_row_0(array: npt.NDArray[Any]) -> int:
     """Memory address of an array's first element."""
     return int(array.__array_interface__["data"][0])
-
-
-def as_arrays(places: Sequence[tuple[int, int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Addresses and strides, each in an array."""
-    return np.array([address for address, _ in places], dtype=np.int64), np.array([stride for _, stride in places], dtype=np.int64)
 
 
 def _is_missing(value: Any) -> bool:

@@ -267,15 +267,16 @@ class Normal(Family):
     def _pack(self, column):
         mean, std = self._in_units(column)
         centre = 0.0 if abs(mean) <= NEAR_MEAN * std else mean
-        return mean, std, centre, column.floor / column.unit, np.log(column.unit), 0.0, 0.0, 0.0
+        log_unit = 0.0 if column.unit == 1.0 else np.log(column.unit)
+        return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
-        (mean, std), (old_mean, old_std) = row[: STD + 1].tolist(), self._in_units(column)
+        mean, std, *_ = row.tolist()
+        old_mean, old_std = self._in_units(column)
         # A parameter that no row has moved keeps its last digit, too.
-        return Normal(
-            self.mean if mean == old_mean else mean * column.unit + column.origin,
-            self.std if std == old_std else std * column.unit,
-        )
+        mean = self.mean if mean == old_mean else mean * column.unit + column.origin
+        std = self.std if std == old_std else std * column.unit
+        return Normal._trusted(mean=mean, std=std) if std > 0.0 and abs(mean) + std < np.inf else Normal(mean, std)
 
     def _in_units(self, column):
         return (self.mean - column.origin) / column.unit, self.std / column.unit

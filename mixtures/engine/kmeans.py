@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mixtures._numba import float_to_bits, jit, load_float, wide_vectors
+from mixtures._numba import float_to_bits, jit, jit_entry, load_float, wide_vectors
 from mixtures.engine.plan import Floats, Ints
 
 CODE_WIDTH = 32
 """More categories than this enter distances by their number alone."""
 
 
-@jit
+@jit_entry
 def hash_rows(n_rows, addresses, strides, out):
     """64-bit hash of every row's values (the finaliser of splitmix64, Steele, Lea & Flood 2014), 63 bits kept."""
     for i in range(n_rows):
@@ -29,7 +29,7 @@ def hash_rows(n_rows, addresses, strides, out):
         out[i] = np.int64(h >> np.uint64(1))
 
 
-@jit
+@jit_entry
 def encode(addresses, strides, widths, rows, weights, z):
     """The rows (m,) as a matrix z (D, m) for distances, NaN where missing: numbers in units of their weighted spread,
     categories (`widths` of a column > 0) as indicators, of which a mismatch moves two by one spread in all."""
@@ -117,7 +117,7 @@ def uniform(seed, number):
     return float(h >> np.uint64(11)) * 1.1102230246251565e-16  # 2**-53
 
 
-@jit
+@jit_entry
 def seed_centres(z, weights, seed, candidates, centres, scratch):
     """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights, `candidates` tried for each centre. `scratch` is (5, m)."""
     m = z.shape[1]
@@ -151,7 +151,7 @@ def seed_centres(z, weights, seed, candidates, centres, scratch):
             centres[k, j] = z[j, chosen] if z[j, chosen] == z[j, chosen] else 0.0
 
 
-@jit
+@jit_entry
 def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch):
     """Lloyd's iterations. Labels (m,), -1 at first, become the nearest centre's, the first on a tie; `centres` (k, D) move.
 
@@ -192,14 +192,15 @@ def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch)
 
 
 def cluster_rows(
-    addresses: Ints, strides: Ints, widths: Ints, rows: Ints, weights: Floats, k: int, seed: Any, max_iter: int, labels: Ints
-) -> None:
+    addresses: Ints, strides: Ints, widths: list[int], rows: Ints, weights: Floats, k: int, seed: Any, max_iter: int
+) -> Ints:
     """Labels (m,) of rows (m,) with weights (m,) by k-means from greedy k-means++ centres."""
     m = rows.size
-    z = np.empty((sum(width if 0 < width <= CODE_WIDTH else 1 for width in widths.tolist()), m))
-    scratch = np.empty((5, m))
-    centres, sums, mass = np.empty((3, k, len(z)))
-    encode(addresses, strides, widths, rows, weights, z)
+    d = sum([width if 0 < width <= CODE_WIDTH else 1 for width in widths])
+    z, scratch, labels = np.empty((d, m)), np.empty((5, m)), np.empty(m, dtype=np.int64)
+    centres, sums, mass = np.empty((3, k, d))
+    encode(addresses, strides, np.array(widths, dtype=np.int64), rows, weights, z)
     seed_centres(z, weights, seed, 2 + int(math.log(k)), centres, scratch)
-    labels[:] = -1
+    labels.fill(-1)
     improve(z, weights, centres, labels, max_iter, sums, mass, np.empty_like(labels), scratch)
+    return labels

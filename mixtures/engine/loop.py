@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import operator
 import os
@@ -11,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mixtures._numba import jit, matrix
+from mixtures._numba import jit, jit_entry, matrix
 from mixtures._numba_calls import address_of, call_maximize, call_prepare
 from mixtures.engine.plan import (
     CHUNK_ROWS,
     COUNT,
-    E_STEP,
     FAILED,
     MAXIMIZE,
     NO_FLOATS,
@@ -29,14 +29,14 @@ from mixtures.engine.plan import (
     REPEAT,
     STATISTIC,
     STATISTICS,
+    STATISTICS_OF_DENSITIES,
     STATISTICS_OF_LABELS,
     UNSETTLED,
     Floats,
     Ints,
-    Plan,
-    Rows,
+    Problem,
     Task,
-    n_statistics,
+    unfold,
 )
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
@@ -45,9 +45,10 @@ from mixtures.engine.sweep import call_visit, scratch_for, visit, visit_chunks
 MAX_REPEATS = 3
 
 
-@jit
-def prepare(plan, parameters):
+@jit_entry
+def prepare(problem, parameters):
     """Let every family derive what its kernels need from its parameters."""
+    plan, _ = unfold(problem)
     for p in range(plan.plates.shape[0]):
         plate = plan.plates[p]
         call_prepare(plate[PREPARE], matrix(parameters, plate[PARAMETER], plate[COUNT], plate[PARAMETERS]))
@@ -77,17 +78,18 @@ def maximize(plan, totals, parameters, trial, flags, may_repeat):
     return union if again else union & ~REPEAT
 
 
-@jit
-def em_steps(
-    visit, plan, rows, task, parameters, log_weights, history, max_iter, tolerance, flags, progress, totals, part, trial, chunks
-):
+@jit_entry
+def em_steps(visit, problem, kind, labels, softness, parameters, log_weights, history, max_iter, tolerance, progress, chunks):
     """EM in compiled code, until it is over; or, where several threads made the statistics of all chunks (n, statistics), all
     that lies between two passes: merging in chunk order, stopping rule, M-step. Returns the status; `progress` is (M-steps so
-    far, how often a pass was repeated).
-
-    `totals` and `part` (statistics,) and `trial` (parameters,) are scratch.
+    far, how often a pass was repeated, each plate's flags).
     """
+    plan, rows = unfold(problem)
+    nothing = matrix(history, 0, 0, 0)
+    task = Task(kind, softness, labels, matrix(history, 0, 1, 0)[0], nothing, nothing)
     k = plan.n_components
+    totals, part, trial = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics), np.empty(parameters.size)
+    flags = progress[2:]
     merge = chunks.shape[0] > 0
     scratch = part if merge else scratch_for(plan)
     while progress[0] < max_iter:
@@ -134,14 +136,7 @@ def em_steps(
 
 
 def em(
-    plan: Plan,
-    rows: Rows,
-    parameters: Floats,
-    log_weights: Floats,
-    max_iter: int,
-    tolerance: float,
-    n_threads: int,
-    task: Task = E_STEP,
+    problem: Problem, parameters: Floats, log_weights: Floats, max_iter: int, tolerance: float, n_threads: int
 ) -> tuple[int, int, Floats, Ints]:
     """Run EM from `parameters` and `log_weights`, which change in place.
 
@@ -149,24 +144,24 @@ def em(
     convergence), flags of each plate's last M-step. Bits do not depend on `n_threads`.
     """
     history = np.empty(max_iter + 1)
-    flags = np.zeros(len(plan.plates), dtype=np.int64)
-    progress = np.zeros(2, dtype=np.int64)
-    totals, part = np.empty((2, n_statistics(plan)))
+    progress = np.zeros(2 + problem.sizes.n_plates, dtype=np.int64)
     address = address_of(visit, "visit")
-    steps = (address, plan, rows, task, parameters, log_weights, history, max_iter, tolerance, flags, progress, totals, part)
-    trial = np.empty_like(parameters)
-    n_chunks = -(-rows.n_rows // CHUNK_ROWS)
+    steps = (address, problem, STATISTICS_OF_DENSITIES, NO_LABELS, 0.0, parameters, log_weights, history, max_iter, tolerance)
+    n_chunks = -(-problem.sizes.n_rows // CHUNK_ROWS)
     if min(n_threads, n_chunks) == 1:
-        status = em_steps(*steps, trial, NO_MATRIX)
+        status = em_steps(*steps, progress, NO_MATRIX)
     else:
         status = CONTINUE
-        chunks = np.empty((n_chunks, totals.size))
+        chunks = np.empty((n_chunks, problem.sizes.n_statistics))
         with Team(min(n_threads, n_chunks)) as team:
             while status == CONTINUE and progress[0] < max_iter:
-                team.run(visit_chunks, address, plan, rows, task, parameters, log_weights, Counter, chunks)
-                status = em_steps(*steps, trial, chunks)
+                team.run(visit_chunks, address, problem, E_STEP, parameters, log_weights, Counter, chunks)
+                status = em_steps(*steps, progress, chunks)
     iteration = int(progress[0])
-    return status, iteration, history[: iteration + (status != CONTINUE)], flags
+    return status, iteration, history[: iteration + (status != CONTINUE)], progress[2:]
+
+
+E_STEP = Task(STATISTICS_OF_DENSITIES, 0.0, NO_LABELS, NO_FLOATS, NO_MATRIX, NO_MATRIX)
 
 
 class Counter:
@@ -207,8 +202,8 @@ class Team:
 
     def run(self, function: Any, *arguments: Any) -> None:
         """Call ``function(*arguments)`` in every thread, the counter set to 0."""
-        counter = np.zeros(1, dtype=np.int64)
-        address = counter.ctypes.data
+        counter = ctypes.c_int64(0)
+        address = ctypes.addressof(counter)
         arguments = tuple(address if argument is Counter else argument for argument in arguments)
         for _ in self._others:
             self._work.put((function, arguments))
@@ -219,8 +214,7 @@ class Team:
 
 
 def evaluate(
-    plan: Plan,
-    rows: Rows,
+    problem: Problem,
     parameters: Floats,
     log_weights: Floats,
     n_threads: int = 1,
@@ -239,16 +233,25 @@ def evaluate(
         NO_MATRIX if posterior is None else posterior,
         NO_MATRIX if log_joint is None else log_joint,
     )
-    with Team(max(1, min(n_threads, -(-rows.n_rows // CHUNK_ROWS)))) as team:
-        team.run(visit_chunks, address_of(visit, "visit"), plan, rows, task, parameters, log_weights, Counter, NO_MATRIX)
+    pass_over = (address_of(visit, "visit"), problem, task, parameters, log_weights)
+    n_threads = min(n_threads, -(-problem.sizes.n_rows // CHUNK_ROWS))
+    if n_threads <= 1:
+        counter = ctypes.c_int64(0)
+        visit_chunks(*pass_over, ctypes.addressof(counter), NO_MATRIX)
+        return
+    with Team(n_threads) as team:
+        team.run(visit_chunks, *pass_over, Counter, NO_MATRIX)
 
 
-def fit_labels(plan: Plan, rows: Rows, parameters: Floats, labels: Ints, softness: float, max_iter: int, flags: Ints) -> int:
-    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says: the same loop, in which nothing is
-    estimated about the rows. Returns the union of the last flags."""
-    task = Task(STATISTICS_OF_LABELS, softness, np.ascontiguousarray(labels, dtype=np.int64), NO_FLOATS, NO_MATRIX, NO_MATRIX)
-    flags[:] = em(plan, rows, parameters, np.zeros(plan.n_components), max_iter, 0.0, 1, task)[-1]
-    return functools.reduce(operator.or_, flags.tolist())
+def fit_labels(problem: Problem, parameters: Floats, labels: Ints, softness: float) -> int:
+    """An M-step from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says: the same loop, in which nothing is
+    estimated about the rows. Returns the union of the plates' flags."""
+    numbers = np.zeros(problem.sizes.n_components + 2)
+    progress = np.zeros(2 + problem.sizes.n_plates, dtype=np.int64)
+    address = address_of(visit, "visit")
+    steps = (address, problem, STATISTICS_OF_LABELS, labels, softness, parameters, numbers[2:], numbers[:2], 1, 0.0)
+    em_steps(*steps, progress, NO_MATRIX)
+    return functools.reduce(operator.or_, progress[2:].tolist())
 
 
 def available_threads() -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mixtures._numba import jit
+from mixtures._numba import jit, matrix
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -33,6 +33,7 @@ PREPARE = 9  # addresses of kernels
 LOG_PROB = 10
 ACCUMULATE = 11
 MAXIMIZE = 12
+FIELDS = 13
 
 ROW_NUMBER = -1
 """A source that stands for the row's own number."""
@@ -89,16 +90,43 @@ class Task(NamedTuple):
 NO_FLOATS = np.empty(0)
 NO_LABELS = np.empty(0, dtype=np.int64)
 NO_MATRIX = np.empty((0, 0))
-E_STEP = Task(STATISTICS_OF_DENSITIES, 0.0, NO_LABELS, NO_FLOATS, NO_MATRIX, NO_MATRIX)
-
-
-def n_statistics(plan: Plan) -> int:
-    """Length of a statistics vector: log-likelihood, k sums of responsibilities, then each plate's (count, S)."""
-    plates = plan.plates
-    return 1 + plan.n_components + int(plates[:, COUNT] @ plates[:, STATISTICS])
 
 
 @jit
 def is_held(mask, parameter):
     """Whether a packed mask of held parameters, a sum of powers of two, has this one, counted from 0 as declared."""
     return (np.int64(mask) >> parameter) & 1 == 1
+
+
+class Problem(NamedTuple):
+    """A `Plan` and its `Rows` on their way from Python to compiled code, in few arrays, since each costs every call."""
+
+    sizes: Sizes
+    whole: Ints  # the plates, a row after the other; columns; addresses; strides
+    scales: Floats  # origins, units, fillers
+    weights: Floats  # of rows
+
+
+class Sizes(NamedTuple):
+    """The numbers of a `Problem`."""
+
+    n_components: int
+    block_rows: int
+    n_plates: int
+    n_columns: int
+    n_rows: int
+    n_sources: int
+    n_statistics: int  # log-likelihood, k sums of responsibilities, then each plate's (count, S)
+
+
+@jit
+def unfold(problem):
+    """The plan and the rows of a problem: views, which must not outlive it."""
+    sizes, whole, scales = problem.sizes, problem.whole, problem.scales
+    p, d, s = sizes.n_plates, sizes.n_columns, sizes.n_sources
+    plates = matrix(whole, 0, p, FIELDS)
+    columns = matrix(whole, FIELDS * p, 1, d)[0]
+    per_column = matrix(scales, 0, 3, d)
+    places = matrix(whole, FIELDS * p + d, 2, s)
+    plan = Plan(sizes.n_components, sizes.block_rows, plates, columns, per_column[0], per_column[1], per_column[2])
+    return plan, Rows(sizes.n_rows, places[0], places[1], problem.weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from mixtures._numba import jit, jit_sums, matrix, next_of, wide_vectors
+from mixtures._numba import jit, jit_entry, jit_sums, matrix, next_of, wide_vectors
 from mixtures._numba_calls import MATRIX, by_address, call_accumulate, call_log_prob
 from mixtures.engine.gather import gather
 from mixtures.engine.plan import (
@@ -27,6 +27,7 @@ from mixtures.engine.plan import (
     Plan,
     Rows,
     Task,
+    unfold,
 )
 from mixtures.engine.posterior import densities, most_probable, normalise, sum_of_logs, total_of, weighted_total
 
@@ -229,9 +230,10 @@ TASK = types.NamedTuple((types.int64, types.float64, INTS, FLOATS, MATRIX, MATRI
 call_visit = by_address("visit", types.none, PLAN, ROWS, TASK, FLOATS, FLOATS, types.int64, types.int64, FLOATS, FLOATS)
 
 
-@jit
-def visit_chunks(address, plan, rows, task, parameters, log_weights, counter, statistics):
+@jit_entry
+def visit_chunks(address, problem, task, parameters, log_weights, counter, statistics):
     """Visit chunk after chunk, taking the next from the shared counter at this address; a row of `statistics` a chunk."""
+    plan, rows = unfold(problem)
     scratch = scratch_for(plan)
     while True:
         chunk = next_of(counter)
