@@ -52,7 +52,7 @@ class Assembly:
                         values += self.door.add(share.members[0], block_of(plate.columns[:-1], self.table))
                     continue
                 packed: list[float] = []
-                for distribution, place in zip(share.members, plate.places, strict=True):
+                for distribution, place in zip(share.members, plate.grounds, strict=True):
                     packed += _pack(distribution, place, plate.n_parameters)
                 values += packed * share.count
         return np.array(values, dtype=np.float64)
@@ -144,7 +144,7 @@ class Assembly:
                     if plate.family is None:
                         factors[share.factors[0]] = next(door)
                         continue
-                    for f, distribution, place in zip(share.factors, share.members, plate.places, strict=True):
+                    for f, distribution, place in zip(share.factors, share.members, plate.grounds, strict=True):
                         factors[f] = distribution._unpack(self.parameters[start : start + width], place)
                         start += width
                 k += share.count
@@ -168,9 +168,9 @@ class Assembly:
         loop.evaluate(self.problem, self.parameters, log_weights, n_threads, **outputs)
         self.door.raise_error()
 
-    def fit_labels(self, labels: Ints, softness: float = 0.0) -> int:
-        """An M-step from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
-        outcome = loop.fit_labels(self.problem, self.parameters, labels, softness)
+    def fit_labels(self, labels: Ints, softness: float = 0.0, max_steps: int = 1) -> int:
+        """M-steps from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
+        outcome = loop.fit_labels(self.problem, self.parameters, labels, softness, max_steps)
         self.door.raise_error()
         return outcome
 

@@ -51,6 +51,10 @@ class Interval:
         below = value <= self.high if self.closed_high else value < self.high
         return above & below & np.isfinite(value)
 
+    def convert(self, value: Any) -> Any:
+        """A parameter as it is kept."""
+        return float(value)
+
     def holds(self, low: float, high: float, whole: bool) -> bool:
         """Whether it contains all values between `low` and `high`, `whole` numbers or not."""
         return bool(self.low < low <= high < self.high or (self.contains(low) and self.contains(high)))
@@ -85,6 +89,10 @@ class Simplex:
 
     words: str = "non-negative and sum to 1"
 
+    def convert(self, value: Any) -> Any:
+        """A parameter as it is kept."""
+        return tuple(map(float, value))
+
     def contains(self, value: Any) -> Any:
         """Whether the vector is one."""
         try:
@@ -92,6 +100,62 @@ class Simplex:
         except (TypeError, ValueError):
             return False
         return value.ndim == 1 and value.size > 0 and bool(value.min() >= 0 and abs(value.sum() - 1) <= 1e-8)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Finite vectors of any length."""
+
+    words: str = "a sequence of finite numbers"
+
+    def convert(self, value: Any) -> Any:
+        """A parameter as it is kept."""
+        return tuple(map(float, value))
+
+    def contains(self, value: Any) -> Any:
+        """Whether the vector is one."""
+        return len(value) > 0 and all(math.isfinite(x) for x in value)
+
+    def examples(self) -> list[Any]:
+        """A few members, all of one length."""
+        return [(0.0, 0.0), (1.0, -2.5), (1e6, 3.0)]
+
+    def counterexamples(self) -> list[Any]:
+        """A few values that are none."""
+        return [(), (np.nan, 1.0), (0.0, np.inf), 1.0]
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """Covariances of columns: a symmetric positive definite matrix, a vector of variances, or one variance."""
+
+    words: str = "a symmetric positive definite matrix, a sequence of variances > 0, or one variance > 0"
+
+    def convert(self, value: Any) -> Any:
+        """A parameter as it is kept."""
+        array = np.asarray(value, dtype=float)
+        return tuple(map(tuple, array.tolist())) if array.ndim == 2 else tuple(array.tolist()) if array.ndim else float(array)
+
+    def contains(self, value: Any) -> Any:
+        """Whether it is one."""
+        array = np.asarray(value, dtype=float)
+        if array.size == 0 or not np.isfinite(array).all():
+            return False
+        if array.ndim < 2:
+            return bool((array > 0).all())
+        scale = np.sqrt(np.abs(np.diagonal(array)))
+        if array.shape[0] != array.shape[1] or not (np.diagonal(array) > 0).all():
+            return False
+        correlation = array / scale / scale[:, None]
+        return bool(np.abs(correlation - correlation.T).max() <= 1e-12 and np.linalg.eigvalsh(correlation)[0] > 0)
+
+    def examples(self) -> list[Any]:
+        """A few members, all of one size."""
+        return [((1.0, 0.0), (0.0, 1.0)), ((4.0, 1.9), (1.9, 1.0)), ((1e-6, -1e-4), (-1e-4, 1.0))]
+
+    def counterexamples(self) -> list[Any]:
+        """A few values that are none."""
+        return [((1.0, 2.0), (2.0, 1.0)), ((1.0, 0.5), (0.0, 1.0)), (1.0, -1.0), 0.0, np.nan]
 
 
 real = Interval(-np.inf, np.inf, False, False, "finite")

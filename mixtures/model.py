@@ -276,9 +276,10 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
 
     @property
     def n_parameters(self) -> int:
-        """Number of free parameters: those of the components and k - 1 weights."""
+        """Number of free parameters: those of the components, shared ones once, and k - 1 weights."""
         components, _ = self._state()
-        return int(sum(component.n_parameters for component in components)) + len(components) - 1
+        own = sum(component.n_parameters for component in components) - sum(_shared_by(components))
+        return int(own) + len(components) - 1
 
     @property
     def n_features(self) -> int:
@@ -360,6 +361,19 @@ class GeneralMixtureModel(DensityMixin, BaseEstimator):
             if hasattr(component, "kernels"):
                 found.append(component)
         return found
+
+
+def _shared_by(components: Sequence[Any]) -> list[int]:
+    """For every factor that ties parameters to those of an earlier component, how many."""
+    seen: set[Any] = set()
+    found = []
+    for component in components:
+        for key, factor in getattr(component, "factors", {None: component}).items():
+            shared = factor.n_shared() if hasattr(factor, "n_shared") else 0
+            if shared and (key, type(factor)) in seen:
+                found.append(shared)
+            seen.add((key, type(factor)))
+    return found
 
 
 def _two_dimensional(X: Any) -> Any:

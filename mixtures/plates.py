@@ -11,7 +11,7 @@ import numpy as np
 
 from mixtures.door import SIZE as DOOR_SIZE
 from mixtures.engine.plan import ROW_NUMBER
-from mixtures.exceptions import DataError
+from mixtures.exceptions import DataError, ParameterError
 from mixtures.parts import Parts
 from mixtures.table import Column, Table
 
@@ -44,6 +44,11 @@ class Plate:
     def n_members(self) -> int:
         """Distributions per component."""
         return len(self.shares[0].members)
+
+    @property
+    def grounds(self) -> Sequence[Any]:
+        """What every member of a component is told of its columns: one of them, or all together."""
+        return [self.places] if self.family is not None and self.family.reads_block else self.places
 
     def shares_a_call(self) -> Any:
         """Plates that give equal answers are one for the kernels, where those take several columns; None: on its own."""
@@ -94,12 +99,22 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], family: Any,
     masked = any([place.n_missing for place in places])
     if family is None:
         if masked and len(columns) > 1:
-            where = next(j for j in columns if known[j].n_missing)
-            row = table.row(np.flatnonzero(np.isnan(table.numbers(where)))[0])
-            raise DataError(
-                f"{type(distribution).__name__} on {table.where(where)}: expected no missing cells, row {row} has one; "
-                "only factors of one column can leave them out"
-            )
+            raise _refusal(distribution, columns, known, table)
         return Plate(first, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, places, [])
-    n_parameters, n_statistics = distribution._layout(places[0])
+    if family.reads_block and masked:
+        raise _refusal(distribution, columns, known, table)
+    if not family.reads_block and len(columns) > 1:
+        raise ParameterError(
+            f"{family.__name__} describes one column, but stands on {[table.names[j] for j in columns]}: give each its own"
+        )
+    n_parameters, n_statistics = distribution._layout(places if family.reads_block else places[0])
     return Plate(first, list(columns), family, n_parameters, n_statistics - 1, masked, places, [])
+
+
+def _refusal(distribution: Any, columns: Sequence[int], known: dict[int, Column], table: Table) -> DataError:
+    where = next(j for j in columns if known[j].n_missing)
+    row = table.row(np.flatnonzero(np.isnan(table.numbers(where)))[0])
+    return DataError(
+        f"{type(distribution).__name__} on {table.where(where)}: expected no missing cells, row {row} has one; "
+        "only factors of one column can leave them out"
+    )

@@ -46,7 +46,7 @@ def complete(component: Parts, table: Table, given: bool = True) -> Parts:
     factors = []
     for columns, distribution in zip(component.columns, component.factors, strict=True):
         if hasattr(distribution, "kernels"):
-            factors.append(distribution._completed(table, columns[0]))
+            factors.append(distribution._completed(table, columns))
         else:
             factors.append(distribution if given else _fitted(distribution, block_of(columns, table)))
     return Parts(component.component, component.columns, factors)
@@ -89,7 +89,7 @@ def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
     parts = take_apart([distribution], table)
     check_support(parts, table)
     assembly = Assembly([complete(parts[0], table, given=False)], table, weights)
-    outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64), steps=MAX_STEPS)
+    outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64), max_steps=MAX_STEPS)
     if outcome & FAILED:
         raise FitError(f"{type(distribution).__name__}: no parameters could be found for these rows")
     if outcome & UNSETTLED:

@@ -5,8 +5,21 @@ from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 
-__all__ = ["Bernoulli", "Categorical", "Distribution", "Exponential", "Family", "Gamma", "Kernels", "Normal", "Poisson", "Product"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Distribution",
+    "Exponential",
+    "Family",
+    "Gamma",
+    "Kernels",
+    "MultivariateNormal",
+    "Normal",
+    "Poisson",
+    "Product",
+]

@@ -80,7 +80,7 @@ class Declared(Distribution):
     def _checked(self, name: str, value: Any) -> Any:
         constraint = self.parameters[name]
         try:
-            found: Any = tuple(map(float, value)) if isinstance(constraint, Simplex) else float(value)
+            found: Any = constraint.convert(value)
             if constraint.contains(found):
                 return found
         except (TypeError, ValueError):
@@ -142,6 +142,9 @@ class Family(Declared):
     uses_origin: ClassVar[bool] = False
     """Whether the kernels see the column about its own origin, which keeps squares small."""
 
+    reads_block: ClassVar[bool] = False
+    """Whether it stands on several columns jointly. Its ``_layout``, ``_pack``, ``_unpack`` and ``_start`` are then told of all of
+    them, a sequence, where others are told of one."""
     held: ClassVar[int | None] = None
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
     p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
@@ -168,12 +171,13 @@ class Family(Declared):
         """This distribution with whatever is learned from a column before any fit; categories, say."""
         return self
 
-    def _completed(self, table: Table, column: int) -> Self:
-        """This distribution with what it lacks taken from a start on the column; what it has stays."""
-        bound = self._bind(table, column)
+    def _completed(self, table: Table, columns: Sequence[int]) -> Self:
+        """This distribution with what it lacks taken from a start on its columns; what it has stays."""
+        bound = self._bind(table, columns[0])
         if bound.is_complete:
             return bound
-        start = bound._start(bound._place(table, column))
+        places = [bound._place(table, column) for column in columns]
+        start = bound._start(places if self.reads_block else places[0])
         known = {name: value for name, value in bound._values().items() if value is not None}
         return start if not known and type(start) is type(bound) else type(bound)(**{**start._values(), **known})
 
@@ -188,6 +192,8 @@ class Family(Declared):
 
     def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:
         """(columns, distribution) pairs, independent of each other: a one-column family stands for each column alone."""
+        if self.reads_block:
+            return [(tuple(range(table.n_columns)), self)]
         return [((j,), self) for j in range(table.n_columns)]
 
     def _rejoin(self, factors: Sequence[Any], table: Table) -> Any:

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from mixtures._numba import jit, matrix, wide_vectors
-from mixtures.constraints import real
+from mixtures._numba import jit, jit_sums, matrix, wide_vectors
+from mixtures.constraints import Covariance, Vector, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.linear import cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
 from mixtures.engine.plan import FLOORED, REPEAT, is_held
@@ -289,7 +289,11 @@ def _maximize(statistics, parameters):
 @jit
 def _choose_centre(parameters, k, d):
     """The columns' origins where the mean is near them, else the mean."""
-    mean, centre, covariance = _vector(parameters, k, MEAN, d), _vector(parameters, k, CENTRE, d), _square(parameters, k, COVARIANCE, d)
+    mean, centre, covariance = (
+        _vector(parameters, k, MEAN, d),
+        _vector(parameters, k, CENTRE, d),
+        _square(parameters, k, COVARIANCE, d),
+    )
     near = True
     for i in range(d):
         if not mean[i] * mean[i] <= NEAR_MEAN * NEAR_MEAN * covariance[i, i]:
@@ -324,7 +328,7 @@ class MultivariateNormal(Family):
     MultivariateNormal(mean=(1.0, 2.0), covariance=1.0, kind='spherical')
     """
 
-    parameters = {"mean": real_vector, "covariance": covariance_of_columns}
+    parameters = {"mean": Vector(), "covariance": Covariance()}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     reads_block = True
@@ -349,3 +353,96 @@ class MultivariateNormal(Family):
     covariance: Any
     kind: str
     tied: bool
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns, known once the mean is."""
+        self._require("mean")
+        return len(self.mean)
+
+    @property
+    def n_parameters(self) -> int:
+        """d and, full, d (d + 1) / 2, diagonal, d, or, spherical, 1."""
+        return self.n_features + self.n_shared(of_any=True)
+
+    def n_shared(self, of_any: bool = False) -> int:
+        """Parameters that components of a mixture have in common: those of a tied covariance."""
+        d = self.n_features
+        return {"full": d * (d + 1) // 2, "diagonal": d, "spherical": 1}[self.kind] if self.tied or of_any else 0
+
+    def _require(self, name: str) -> None:
+        if vars(self)[name] is None:
+            raise NotFittedError(f"MultivariateNormal has no value for {name}; give it one or fit it")
+
+    def _values(self):
+        values = dict(vars(self))
+        if values["kind"] == "full":
+            del values["kind"]
+        if not values["tied"]:
+            del values["tied"]
+        return values
+
+    def _matrix(self) -> Any:
+        """The covariance as a matrix (d, d)."""
+        values = np.asarray(self.covariance, dtype=float)
+        return values if values.ndim == 2 else np.diag(np.broadcast_to(values, (len(self.mean),)))
+
+    def to_scipy(self):
+        return scipy.stats.multivariate_normal(np.asarray(self.mean), self._matrix())
+
+    def sample(self, n: int = 1, random_state: Any = None) -> Any:
+        """Draw n rows, shape (n, d)."""
+        self._require_complete()
+        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        noise = random.standard_normal((n, len(self.mean)))
+        return np.asarray(self.mean) + noise @ np.linalg.cholesky(self._matrix()).T
+
+    def cdf(self, x: Any) -> Any:
+        """Probability of a row below x (n, d) in every column, by scipy's quadrature (absolute error 1e-5)."""
+        self._require_complete()
+        return np.atleast_1d(self.to_scipy().cdf(np.asarray(x, dtype=float)))
+
+    def quantile(self, probability: Any) -> Any:
+        raise NotImplementedError("MultivariateNormal: rows have no order, so there are no quantiles")
+
+    def _layout(self, columns):
+        d = len(columns)
+        return HEAD + 5 * d + 2 * d * d, 1 + d + (d * d if self.kind == "full" else d)
+
+    def _pack(self, columns):
+        d = len(columns)
+        if len(self.mean) != d:
+            raise DataError(f"MultivariateNormal: expected {len(self.mean)} columns, as its mean has, found {d}")
+        origin, unit = _frame(columns)
+        mean, covariance = (np.asarray(self.mean) - origin) / unit, self._matrix() / unit / unit[:, None]
+        near = bool(np.all(mean * mean <= NEAR_MEAN * NEAR_MEAN * np.diagonal(covariance)))
+        floor = np.array([column.floor for column in columns]) / unit
+        head = [KINDS.index(self.kind), self.tied, 0.0, np.log(unit).sum(), 0.0, 0.0]
+        vectors = [mean, np.zeros(d) if near else mean, floor, unit / unit.max(), np.zeros(d)]
+        return [*head, *np.concatenate([*vectors, covariance.ravel(), np.zeros(d * d)]).tolist()]
+
+    def _unpack(self, row, columns):
+        d = len(columns)
+        origin, unit = _frame(columns)
+        mean = row[HEAD : HEAD + d] * unit + origin
+        covariance = row[HEAD + 5 * d : HEAD + 5 * d + d * d].reshape(d, d) * unit * unit[:, None]
+        if self.kind != "full":
+            covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
+        return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)
+
+    def _start(self, columns):
+        for column in columns:
+            if column.magnitude and not 1e-150 < column.magnitude < 1e150:
+                raise DataError(
+                    f"MultivariateNormal on column {column.name}: values to {column.magnitude:.3g} have variances and covariances "
+                    "that are no float64; scale the column"
+                )
+        middle = [column.lower / 2 + column.upper / 2 for column in columns]
+        spread = np.array([max(column.upper / 2 - column.lower / 2, column.floor) for column in columns]) ** 2
+        covariance = {"full": np.diag(spread), "diagonal": spread, "spherical": spread.max()}[self.kind]
+        return MultivariateNormal(middle, covariance, kind=self.kind, tied=self.tied)
+
+
+def _frame(columns: Any) -> tuple[Any, Any]:
+    """Origins and units of columns."""
+    return np.array([column.origin for column in columns]), np.array([column.unit for column in columns])

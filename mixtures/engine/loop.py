@@ -243,14 +243,14 @@ def evaluate(
         team.run(visit_chunks, *pass_over, Counter, NO_MATRIX)
 
 
-def fit_labels(problem: Problem, parameters: Floats, labels: Ints, softness: float) -> int:
-    """An M-step from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says: the same loop, in which nothing is
-    estimated about the rows. Returns the union of the plates' flags."""
-    numbers = np.zeros(problem.sizes.n_components + 2)
+def fit_labels(problem: Problem, parameters: Floats, labels: Ints, softness: float, max_steps: int) -> int:
+    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says: the same loop, in which nothing is
+    estimated about the rows. One step, or as many as families ask for. Returns the union of the plates' last flags."""
+    numbers = np.zeros(problem.sizes.n_components + max_steps + 1)
     progress = np.zeros(2 + problem.sizes.n_plates, dtype=np.int64)
-    address = address_of(visit, "visit")
-    steps = (address, problem, STATISTICS_OF_LABELS, labels, softness, parameters, numbers[2:], numbers[:2], 1, 0.0)
-    em_steps(*steps, progress, NO_MATRIX)
+    history, log_weights = numbers[: max_steps + 1], numbers[max_steps + 1 :]
+    start = (address_of(visit, "visit"), problem, STATISTICS_OF_LABELS, labels, softness, parameters, log_weights, history)
+    em_steps(*start, max_steps, 0.0, progress, NO_MATRIX)
     return functools.reduce(operator.or_, progress[2:].tolist())
 
 

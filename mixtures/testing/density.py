@@ -95,7 +95,8 @@ def missing_cells_add_nothing(case: Case) -> None:
     if not case.one_column:
         row = case.rows[:1].astype(object)
         row[0, :] = np.nan
-        if not case.promises or any(isinstance(key, tuple) for key in case.distribution.factors):
+        factors = getattr(case.distribution, "factors", {})
+        if not case.promises or not factors or any(isinstance(key, tuple) for key in factors):
             return  # a block of columns must have all its cells
         found = case.log_prob(row)[0]
     else:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixtures.constraints import Interval, Simplex, Whole
+from mixtures.constraints import Covariance, Interval, Simplex, Vector, Whole
 from mixtures.exceptions import MixturesError
 from mixtures.testing.cases import Case, Rows, as_numbers, parts, require
 
@@ -115,6 +115,16 @@ def _moves(distribution: Any, constraint: Interval | Simplex, name: str) -> Iter
 
             if value[0] + value[i] > 0:
                 yield f"{name}[{i}]", shift, -value[i], value[0]
+    elif isinstance(constraint, Vector):
+        for i in range(len(value)):
+            yield f"{name}[{i}]", lambda step, i=i: rebuilt((*value[:i], value[i] + step, *value[i + 1 :])), -np.inf, np.inf
+    elif isinstance(constraint, Covariance):
+        matrix = np.asarray(value)
+        room = float(np.linalg.eigvalsh(matrix)[0]) / 2
+        for i, j in np.ndindex(matrix.shape):
+            unit = np.zeros(matrix.shape)
+            unit[i, j] = unit[j, i] = 1.0
+            yield f"{name}[{i}, {j}]", lambda step, unit=unit: rebuilt(matrix + step * unit), -room, room
     elif not isinstance(constraint, Whole):
         yield name, lambda step: rebuilt(value + step), constraint.low - value, constraint.high - value
 

@@ -1,0 +1,120 @@
+"""Multivariate Normal components: the same EM as scikit-learn's in every kind, and what that one cannot do."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.mixture import GaussianMixture
+
+from mixtures import GeneralMixtureModel
+from mixtures.distributions import Bernoulli, MultivariateNormal, Product
+from mixtures.exceptions import DataError, DegenerateWarning, ParameterError
+
+KINDS = [
+    ("full", False, "full", lambda d: np.eye(d) * 4.0, lambda d, k: np.tile(np.eye(d) / 4.0, (k, 1, 1))),
+    ("full", True, "tied", lambda d: np.eye(d) * 4.0, lambda d, k: np.eye(d) / 4.0),
+    ("diagonal", False, "diag", lambda d: np.full(d, 4.0), lambda d, k: np.full((k, d), 0.25)),
+    ("spherical", False, "spherical", lambda d: 4.0, lambda d, k: np.full(k, 0.25)),
+]
+
+
+def clusters(n, d, k, offset=0.0, apart=3.0, seed=0):
+    """Rows of k clusters of random covariances."""
+    random = np.random.default_rng(seed)
+    shapes, middles = random.normal(size=(k, d, d)), apart * random.normal(size=(k, d))
+    group = random.integers(k, size=n)
+    return offset + middles[group] + np.einsum("nij,nj->ni", shapes[group], random.normal(size=(n, d)))
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 5, 8, 11])
+@pytest.mark.parametrize(("kind", "tied", "theirs", "covariance", "precision"), KINDS, ids=lambda value: str(value)[:9])
+def test_twenty_iterations_equal_those_of_scikit_learn(kind, tied, theirs, covariance, precision, d):
+    k = 3
+    X = clusters(2000, d, k)
+    start = [MultivariateNormal(X[i], covariance(d), kind=kind, tied=tied) for i in range(k)]
+    ours = GeneralMixtureModel(start, weights=np.full(k, 1 / k), tol=0, max_iter=20).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that twenty iterations are not enough
+        other = GaussianMixture(
+            k, covariance_type=theirs, weights_init=np.full(k, 1 / k), means_init=X[:k], precisions_init=precision(d, k),
+            tol=0, reg_covar=0, max_iter=20,
+        ).fit(X)  # fmt: skip
+    expected = np.broadcast_to(other.covariances_, (k, d, d)) if tied else other.covariances_
+    np.testing.assert_allclose(ours.weights_, other.weights_, rtol=1e-8)
+    np.testing.assert_allclose([c.mean for c in ours.components_], other.means_, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose([c.covariance for c in ours.components_], expected, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(ours.score_samples(X), other.score_samples(X), rtol=1e-8, atol=1e-8)
+    assert ours.n_parameters == other._n_parameters()
+    assert (np.diff(ours.history_) > -1e-12).all()
+
+
+@pytest.mark.parametrize("offset", [1e12, -1e9])
+def test_clusters_of_unit_spread_stay_right_far_from_zero_and_from_each_other(offset):
+    near = clusters(600, 3, 1, seed=1)
+    X = np.concatenate([near, offset + near])
+    start = [MultivariateNormal(np.zeros(3), np.eye(3)), MultivariateNormal(np.full(3, offset), np.eye(3))]
+    model = GeneralMixtureModel(start, tol=0, max_iter=5).fit(X)
+    for component, rows in zip(model.components_, (X[:600], X[600:]), strict=True):
+        middle = rows[0]  # differences of neighbours are exact
+        exact = np.cov((rows - middle).T, bias=True)
+        np.testing.assert_allclose(component.covariance, exact, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(component.mean, middle + (rows - middle).mean(axis=0), rtol=1e-15)
+
+
+def test_columns_of_very_different_size_are_no_trouble():
+    random = np.random.default_rng(2)
+    sizes = np.array([1e-200, 1.0, 1e250])
+    X = random.normal(size=(500, 3)) @ np.linalg.cholesky([[1.0, 0.5, 0.2], [0.5, 1.0, 0.3], [0.2, 0.3, 1.0]]).T
+    fitted = MultivariateNormal().fit(X)
+    scaled = GeneralMixtureModel(MultivariateNormal(), 1).fit(X * np.array([1e-100, 1.0, 1e100])).components_[0]
+    expected = np.asarray(fitted.covariance) * np.outer([1e-100, 1.0, 1e100], [1e-100, 1.0, 1e100])
+    np.testing.assert_allclose(scaled.covariance, expected, rtol=1e-10)
+    with pytest.raises((ParameterError, DataError)):  # a variance of 1e500 is no float64
+        MultivariateNormal().fit(X * sizes)
+
+
+@pytest.mark.parametrize("kind", ["full", "diagonal", "spherical"])
+def test_rows_that_agree_and_columns_that_copy_each_other_give_finite_parameters(kind):
+    random = np.random.default_rng(3)
+    column = random.normal(size=100)
+    for X in (np.full((20, 2), 7.0), np.column_stack([column, column]), np.column_stack([column, np.full(100, 5.0)]), [[1.0, 2.0]]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateWarning)
+            fitted = MultivariateNormal(kind=kind).fit(X)
+        assert np.isfinite(np.concatenate([np.ravel(fitted.mean), np.ravel(fitted.covariance)])).all()
+        assert np.isfinite(fitted.log_prob(X)).all()
+    with pytest.warns(DegenerateWarning):
+        MultivariateNormal().fit(np.column_stack([column, column]))
+
+
+def test_a_block_of_columns_beside_others():
+    random = np.random.default_rng(4)
+    group = random.random(800) < 0.4
+    block = np.where(group[:, None], clusters(800, 2, 1, seed=5), 8 + clusters(800, 2, 1, seed=6))
+    X = np.column_stack([block[:, 0], random.random(800) < np.where(group, 0.9, 0.1), block[:, 1]])
+    model = GeneralMixtureModel(Product({(0, 2): MultivariateNormal(), 1: Bernoulli()}), 2, random_state=0).fit(X)
+    order = np.argsort([component.factors[1].probability for component in model.components_])
+    assert [len(model.components_[i].factors[(0, 2)].mean) for i in order] == [2, 2]
+    labels = model.predict(X) == order[1]
+    assert (labels == group).mean() > 0.97
+    assert model.n_parameters == 2 * (5 + 1) + 1
+
+
+def test_starts_are_found_without_parameters():
+    X = clusters(900, 3, 3, apart=6.0, seed=7)
+    found = GeneralMixtureModel(MultivariateNormal(), 3, n_init=5, random_state=0).fit(X)
+    other = GaussianMixture(3, n_init=20, random_state=0, tol=1e-9, max_iter=2000, reg_covar=0).fit(X)
+    assert found.score(X) >= other.score(X) - 1e-6
+
+
+def test_what_cannot_be_is_refused_by_name():
+    with pytest.raises(ParameterError, match="kind must be one of"):
+        MultivariateNormal(kind="diag")
+    with pytest.raises(ParameterError, match=r"covariance of kind 'full' must have shape \(2, 2\)"):
+        MultivariateNormal([0, 0], 1.0)
+    with pytest.raises(ParameterError, match="symmetric positive definite"):
+        MultivariateNormal([0, 0], [[1, 2], [2, 1]])
+    with pytest.raises(DataError, match="expected 2 columns, as its mean has, found 3"):
+        MultivariateNormal([0, 0], [[1, 0], [0, 1]]).log_prob(np.zeros((4, 3)))
+    with pytest.raises(DataError, match="column 1: expected no missing cells, row 2 has one"):
+        MultivariateNormal().fit([[0.0, 1.0], [1.0, 2.0], [3.0, np.nan]])
