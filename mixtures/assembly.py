@@ -99,7 +99,7 @@ class Assembly:
         sizes = Sizes(k, block, len(self._plates), len(columns), self.table.n_rows, n_sources, 1 + k + statistic)
         places = [address for address, _ in self._sources] + [stride for _, stride in self._sources]
         whole = np.array(described + columns + places, dtype=np.int64)
-        return Problem(sizes, whole, np.array(origins + units + fillers), weights)
+        return Problem(sizes, whole, np.array(origins + units + fillers, dtype=np.float64), weights)
 
     @property
     def addresses(self) -> Ints:

@@ -17,6 +17,7 @@ from mixtures._numba_calls import address_of, call_maximize, call_prepare
 from mixtures.engine.plan import (
     CHUNK_ROWS,
     COUNT,
+    E_STEP,
     FAILED,
     MAXIMIZE,
     NO_FLOATS,
@@ -82,7 +83,7 @@ def maximize(plan, totals, parameters, trial, flags, may_repeat):
 def em_steps(visit, problem, kind, labels, softness, parameters, log_weights, history, max_iter, tolerance, progress, chunks):
     """EM in compiled code, until it is over; or, where several threads made the statistics of all chunks (n, statistics), all
     that lies between two passes: merging in chunk order, stopping rule, M-step. Returns the status; `progress` is (M-steps so
-    far, how often a pass was repeated, each plate's flags).
+    far, how often a pass was repeated, each plate's flags). `kind`, `labels` and `softness` are those of the task.
     """
     plan, rows = unfold(problem)
     nothing = matrix(history, 0, 0, 0)
@@ -159,9 +160,6 @@ def em(
                 status = em_steps(*steps, progress, chunks)
     iteration = int(progress[0])
     return status, iteration, history[: iteration + (status != CONTINUE)], progress[2:]
-
-
-E_STEP = Task(STATISTICS_OF_DENSITIES, 0.0, NO_LABELS, NO_FLOATS, NO_MATRIX, NO_MATRIX)
 
 
 class Counter:

@@ -90,6 +90,7 @@ class Task(NamedTuple):
 NO_FLOATS = np.empty(0)
 NO_LABELS = np.empty(0, dtype=np.int64)
 NO_MATRIX = np.empty((0, 0))
+E_STEP = Task(STATISTICS_OF_DENSITIES, 0.0, NO_LABELS, NO_FLOATS, NO_MATRIX, NO_MATRIX)
 
 
 @jit
