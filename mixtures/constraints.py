@@ -158,6 +158,9 @@ class Covariance:
         return [((1.0, 2.0), (2.0, 1.0)), ((1.0, 0.5), (0.0, 1.0)), (1.0, -1.0), 0.0, np.nan]
 
 
+Constraint = Interval | Simplex | Vector | Covariance
+"""What a parameter may be."""
+
 real = Interval(-np.inf, np.inf, False, False, "finite")
 positive = Interval(0.0, np.inf, False, False, "finite and > 0")
 nonnegative = Interval(0.0, np.inf, True, False, "finite and >= 0")

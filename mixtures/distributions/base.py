@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from mixtures.constraints import Interval, Simplex
+from mixtures.constraints import Constraint, Interval
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 from mixtures.table import Column, Table
 
@@ -60,7 +60,7 @@ class Kernels:
 class Declared(Distribution):
     """A distribution with declared parameters: validation, repr, equality, immutability and pickling follow."""
 
-    parameters: ClassVar[Mapping[str, Interval | Simplex]] = {}
+    parameters: ClassVar[Mapping[str, Constraint]] = {}
 
     def __init__(self, **values: Any) -> None:
         own = vars(self)
@@ -149,7 +149,10 @@ class Family(Declared):
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
     p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
 
-    n_features: ClassVar[int] = 1
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return 1
 
     @abstractmethod
     def _layout(self, column: Column) -> tuple[int, int]:
@@ -177,7 +180,8 @@ class Family(Declared):
         if bound.is_complete:
             return bound
         places = [bound._place(table, column) for column in columns]
-        start = bound._start(places if self.reads_block else places[0])
+        ground: Any = places if self.reads_block else places[0]
+        start = bound._start(ground)
         known = {name: value for name, value in bound._values().items() if value is not None}
         return start if not known and type(start) is type(bound) else type(bound)(**{**start._values(), **known})
 
