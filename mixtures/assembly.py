@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mixtures._numba_calls import address_of
+from mixtures.column import Column
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
@@ -16,7 +17,7 @@ from mixtures.engine.plan import CHUNK_ROWS, NO_FLOATS, ROW_NUMBER, Floats, Ints
 from mixtures.exceptions import ParameterError
 from mixtures.parts import Parts, block_of, distinct
 from mixtures.plates import lay
-from mixtures.table import Column, Table, address_of_row_0
+from mixtures.table import Table, address_of_row_0
 
 
 class Assembly:

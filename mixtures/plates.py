@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from mixtures.column import Column
 from mixtures.door import SIZE as DOOR_SIZE
 from mixtures.engine.plan import ROW_NUMBER
 from mixtures.exceptions import DataError, ParameterError
 from mixtures.parts import Parts
-from mixtures.table import Column, Table
+from mixtures.table import Table
 
 
 @dataclass(slots=True)

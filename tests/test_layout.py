@@ -14,10 +14,10 @@ FAMILY_FILES = sorted(path for path in (PACKAGE / "distributions").glob("*.py") 
 # are the sanctioned way up: a family's log_prob calls the engine's assembly.
 LAYERS = [
     {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions"},
-    {"engine", "table"},
+    {"column", "engine", "table"},
     {"distributions"},
     {"door", "parts", "plates", "assembly", "checks", "standalone", "initialise", "fitting"},
-    {"model", "output"},
+    {"criteria", "model", "output"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = len(LAYERS)  # whatever shows, stores or tests models

@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from mixtures.column import Column
 from mixtures.constraints import Constraint, Interval
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
-from mixtures.table import Column, Table
+from mixtures.table import Table
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mixtures import distributions
+from mixtures.column import Column
 from mixtures.constraints import Simplex
 from mixtures.exceptions import ParameterError
-from mixtures.table import Column, Table
+from mixtures.table import Table
 from mixtures.testing.cases import Case, counterexamples, parts, require
 
 

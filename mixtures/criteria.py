@@ -1,0 +1,71 @@
+"""How good a mixture is for how many parameters: information criteria."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import xlogy
+
+from mixtures.checks import read_weights
+from mixtures.engine.plan import Floats
+
+
+class InformationCriteria:
+    """What a mixture that can name its components and evaluate rows knows of its own quality; lower is better."""
+
+    @abstractmethod
+    def _state(self) -> tuple[list[Any], Floats]:
+        """Components and weights."""
+
+    @abstractmethod
+    def _evaluate(self, X: Any, *wanted: str) -> dict[str, Any]:
+        """Outputs of one pass over X."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters: those of the components, shared ones once, and k - 1 weights."""
+        components, _ = self._state()
+        own = sum(component.n_parameters for component in components) - sum(_shared_by(components))
+        return int(own) + len(components) - 1
+
+    def bic(self, X: Any, sample_weight: Any = None) -> float:
+        """Bayesian information criterion -2 log L + p log n, n the sum of weights; lower is better (Schwarz 1978)."""
+        total, n, _ = self._likelihood(X, sample_weight)
+        return -2 * total + self.n_parameters * float(np.log(n))
+
+    def aic(self, X: Any, sample_weight: Any = None) -> float:
+        """Akaike information criterion -2 log L + 2 p; lower is better (Akaike 1974)."""
+        return -2 * self._likelihood(X, sample_weight)[0] + 2 * self.n_parameters
+
+    def icl(self, X: Any, sample_weight: Any = None) -> float:
+        """Integrated completed likelihood: bic plus twice the entropy of the posteriors (McLachlan & Peel 2000, sec. 6.10.3)."""
+        total, n, entropy = self._likelihood(X, sample_weight, entropy=True)
+        return -2 * total + self.n_parameters * float(np.log(n)) + 2 * entropy
+
+    def _likelihood(self, X: Any, sample_weight: Any, entropy: bool = False) -> tuple[float, float, float]:
+        out = self._evaluate(X, "density", *(["posterior"] if entropy else []))
+        density = out["density"]
+        weights = read_weights(sample_weight, len(density))
+        weights = np.ones(len(density)) if weights is None else weights
+        seen = weights > 0
+        spread = 0.0
+        if entropy:
+            share = out["posterior"][seen]
+            spread = -float(weights[seen] @ xlogy(share, share).sum(axis=1))
+        return float(weights[seen] @ density[seen]), float(weights.sum()), spread
+
+
+def _shared_by(components: Sequence[Any]) -> list[int]:
+    """For every factor that ties parameters to those of an earlier component, how many."""
+    seen: set[Any] = set()
+    found = []
+    for component in components:
+        for key, factor in getattr(component, "factors", {None: component}).items():
+            shared = factor.n_shared() if hasattr(factor, "n_shared") else 0
+            if shared and (key, type(factor)) in seen:
+                found.append(shared)
+            seen.add((key, type(factor)))
+    return found
