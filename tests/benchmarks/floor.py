@@ -23,9 +23,14 @@ BLOCK = 512  # rows of a block: the first-level cache holds it
 CHAIN = 16  # multiply-adds on one number
 
 # Floating-point operations per cell and component, a fused multiply-add being one: the E-step's, then the M-step's.
-NORMAL = 6  # t = x - mean, t * slope, fma | r * t, +=, fma
+NORMAL = 4  # t = fma(x, slope, offset), fma | fma, fma; the squares of a column serve all components
 LINEAR = 2  # Exponential and Poisson: fma | fma; Categorical: a look-up and an addition | an addition
 SHARES = 4  # per row and component: minus the largest, sum over components, times the inverse, sum over rows
+
+
+def full(columns: int) -> int:
+    """Operations of a full covariance: a triangle times a row, squares | r x, its sums, a triangle of products."""
+    return columns * (columns + 1) + 3 * columns
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,17 @@ import numpy as np
 
 
 def sklearn_diagonal(X: Any, weights: Sequence[float], means: Any, stds: Any) -> Callable[[int], Any]:
-    """scikit-learn's GaussianMixture in float64; with all three starts given it skips its own initialisation."""
+    """scikit-learn's GaussianMixture with diagonal covariances."""
+    return _sklearn("diag", X, weights, means, 1 / np.square(stds))
+
+
+def sklearn_full(X: Any, weights: Sequence[float], means: Any, covariances: Any) -> Callable[[int], Any]:
+    """scikit-learn's GaussianMixture with full covariances."""
+    return _sklearn("full", X, weights, means, np.linalg.inv(covariances))
+
+
+def _sklearn(kind: str, X: Any, weights: Sequence[float], means: Any, precisions: Any) -> Callable[[int], Any]:
+    """In float64; with all three starts given it skips its own initialisation."""
     from sklearn.mixture import GaussianMixture
 
     X = np.reshape(X, (len(X), -1))
@@ -17,13 +27,13 @@ def sklearn_diagonal(X: Any, weights: Sequence[float], means: Any, stds: Any) ->
     def fit(n_iter: int) -> Any:
         model = GaussianMixture(
             len(weights),
-            covariance_type="diag",
+            covariance_type=kind,
             reg_covar=0,
             tol=0,
             max_iter=n_iter,
             weights_init=weights,
             means_init=means,
-            precisions_init=1 / np.square(stds),
+            precisions_init=precisions,
         )
         return model.fit(X)
 

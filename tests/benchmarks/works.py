@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from floor import LINEAR, NORMAL, Load
-from peers import pomegranate, sklearn_diagonal, stepmix
+from floor import LINEAR, NORMAL, Load, full
+from peers import pomegranate, sklearn_diagonal, sklearn_full, stepmix
 from timing import per_iteration, seconds
 
 from mixtures import GeneralMixtureModel
-from mixtures.distributions import Categorical, Exponential, Normal, Poisson, Product
+from mixtures.distributions import Categorical, Exponential, MultivariateNormal, Normal, Poisson, Product
 
 FAITHFUL = Path(__file__).with_name("faithful.csv")
 """272 eruptions of the Old Faithful geyser: minutes, and minutes to the next one (Azzalini & Bowman 1990)."""
@@ -89,6 +89,39 @@ def normals(share: float, threads: int) -> Iterator[Work]:
         lambda: per_iteration(theirs, 1, 3),
         Load.of(n, k, d, d * NORMAL),
     )
+
+
+def full_covariances(share: float, threads: int) -> Iterator[Work]:
+    """Full covariances, 8 and 32 columns, against scikit-learn."""
+    for n, d, k, target in ((int(1e6 * share), 8, 8, 25.0), (int(2e5 * share), 32, 16, 12.0)):
+        random = np.random.default_rng(d)
+        X = random.normal(size=(n, d))
+        X += (2.0 * random.normal(size=(k, d)))[random.integers(k, size=n)]
+        weights, means, covariances = np.full(k, 1 / k), X[:k].copy(), np.tile(2.0 * np.eye(d), (k, 1, 1))
+        components = [MultivariateNormal(*pair) for pair in zip(means, covariances, strict=True)]
+        ours, theirs = _started(components, weights, X, n_jobs=threads), sklearn_full(X, weights, means, covariances)
+
+        def agree(ours: Callable[[int], Any] = ours, theirs: Callable[[int], Any] = theirs) -> str:
+            mine, other = ours(3), theirs(3)
+            return ", ".join(
+                [
+                    close("log-likelihoods", mine.history_[:-1], other.lower_bounds_, 1e-10),
+                    close("weights", mine.weights_, other.weights_, 1e-8),
+                    close("means", [c.mean for c in mine.components_], other.means_, 1e-8),
+                    close("covariances", [c.covariance for c in mine.components_], other.covariances_, 1e-8),
+                ]
+            )
+
+        yield Work(
+            f"{n:.0e} x {d} full covariance, K = {k}",
+            "scikit-learn, full",
+            target,
+            threads,
+            agree,
+            lambda ours=ours: per_iteration(ours, 1, 9),
+            lambda theirs=theirs: per_iteration(theirs, 1, 2),
+            Load.of(n, k, d, full(d)),
+        )
 
 
 def normal_exponential(share: float, threads: int) -> Iterator[Work]:
@@ -290,6 +323,7 @@ def one_thread(share: float, threads: int) -> Iterator[Work]:
 # Works of scikit-learn come first: torch, once imported, leaves threads of its own behind.
 WORKS = {
     "normals": normals,
+    "full-covariances": full_covariances,
     "faithful": faithful,
     "one-thread": one_thread,
     "reals-categories": reals_categories,
