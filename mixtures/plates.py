@@ -103,7 +103,9 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], family: Any,
             raise _refusal(distribution, columns, known, table)
         return Plate(first, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, places, [])
     if family.reads_block and masked:
-        raise _refusal(distribution, columns, known, table)
+        if not family.takes_missing:
+            raise _refusal(distribution, columns, known, table)
+        masked = False
     if not family.reads_block and len(columns) > 1:
         raise ParameterError(
             f"{family.__name__} describes one column, but stands on {[table.names[j] for j in columns]}: give each its own"

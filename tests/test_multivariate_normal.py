@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.stats
 from sklearn.mixture import GaussianMixture
 
 from mixtures import GeneralMixtureModel
@@ -116,5 +117,68 @@ def test_what_cannot_be_is_refused_by_name():
         MultivariateNormal([0, 0], [[1, 2], [2, 1]])
     with pytest.raises(DataError, match="expected 2 columns, as its mean has, found 3"):
         MultivariateNormal([0, 0], [[1, 0], [0, 1]]).log_prob(np.zeros((4, 3)))
-    with pytest.raises(DataError, match="column 1: expected no missing cells, row 2 has one"):
-        MultivariateNormal().fit([[0.0, 1.0], [1.0, 2.0], [3.0, np.nan]])
+
+
+def with_holes(X, share, seed=0):
+    """Rows that lack a share of their cells; some lack all."""
+    X = X.copy()
+    X[np.random.default_rng(seed).random(X.shape) < share] = np.nan
+    X[7] = np.nan
+    return X
+
+
+def test_the_density_of_a_row_is_that_of_its_observed_cells():
+    random = np.random.default_rng(5)
+    shape = random.normal(size=(4, 4))
+    distribution = MultivariateNormal(random.normal(size=4), shape @ shape.T)
+    X = with_holes(distribution.sample(700, 1), 0.3)
+    expected = np.zeros(700)
+    for i, row in enumerate(X):
+        seen = ~np.isnan(row)
+        if seen.any():
+            mean, covariance = np.asarray(distribution.mean)[seen], np.asarray(distribution.covariance)[np.ix_(seen, seen)]
+            expected[i] = scipy.stats.multivariate_normal(mean, covariance).logpdf(row[seen])
+    np.testing.assert_allclose(distribution.log_prob(X), expected, rtol=1e-12, atol=1e-12)
+    assert expected[7] == 0.0
+
+
+@pytest.mark.parametrize("kind", ["full", "diagonal", "spherical"])
+def test_a_fit_with_missing_cells_equals_an_em_of_conditional_moments(kind):
+    X = with_holes(clusters(300, 3, 1, offset=5.0, seed=8), 0.25)
+    mean, covariance = np.nanmean(X, axis=0), np.diag(np.nanvar(X, axis=0))
+    for _ in range(3000):
+        rows, extra = np.empty_like(X), np.zeros((3, 3))
+        for i, row in enumerate(X):
+            m, o = np.isnan(row), ~np.isnan(row)
+            slopes = covariance[np.ix_(m, o)] @ np.linalg.pinv(covariance[np.ix_(o, o)])
+            rows[i] = row
+            rows[i, m] = mean[m] + slopes @ (row[o] - mean[o])
+            extra[np.ix_(m, m)] += covariance[np.ix_(m, m)] - slopes @ covariance[np.ix_(o, m)]
+        new = rows.mean(axis=0)
+        found = ((rows - new).T @ (rows - new) + extra) / len(X)
+        if kind != "full":
+            found = np.diag(np.diag(found) if kind == "diagonal" else np.full(3, np.trace(found) / 3))
+        moved = abs(found - covariance).max() + abs(new - mean).max()
+        mean, covariance = new, found
+        if moved < 1e-13:
+            break
+    fitted = MultivariateNormal(kind=kind).fit(X)
+    np.testing.assert_allclose(fitted.mean, mean, rtol=1e-8)
+    np.testing.assert_allclose(fitted._matrix(), covariance, rtol=1e-8, atol=1e-9)
+
+
+def test_mixtures_with_missing_cells_climb_and_find_their_clusters():
+    whole = clusters(1500, 3, 2, apart=5.0, seed=9)
+    X = with_holes(whole, 0.2)
+    model = GeneralMixtureModel(MultivariateNormal(), 2, random_state=0).fit(X)
+    assert (np.diff(model.history_) > -1e-12).all()
+    other = GeneralMixtureModel(MultivariateNormal(), 2, random_state=0).fit(whole)
+    order = np.argsort([c.mean[0] for c in model.components_])
+    theirs = np.argsort([c.mean[0] for c in other.components_])
+    for mine, full in zip(order, theirs, strict=True):
+        np.testing.assert_allclose(model.components_[mine].mean, other.components_[full].mean, atol=0.3)
+    weights = np.random.default_rng(10).integers(0, 3, len(X)).astype(float)
+    start = model.components_
+    weighted = GeneralMixtureModel(start, weights=model.weights_, tol=0, max_iter=3).fit(X, sample_weight=weights)
+    repeated = GeneralMixtureModel(start, weights=model.weights_, tol=0, max_iter=3).fit(np.repeat(X, weights.astype(int), axis=0))
+    np.testing.assert_allclose(weighted.components_[0].covariance, repeated.components_[0].covariance, rtol=1e-9)

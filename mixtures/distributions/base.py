@@ -146,6 +146,8 @@ class Family(Declared):
     reads_block: ClassVar[bool] = False
     """Whether it stands on several columns jointly. Its ``_layout``, ``_pack``, ``_unpack`` and ``_start`` are then told of all of
     them, a sequence, where others are told of one."""
+    takes_missing: ClassVar[bool] = False
+    """Whether the kernels of a block see missing cells, as NaN, and know what to do; those of one column never see any."""
     held: ClassVar[int | None] = None
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
     p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""

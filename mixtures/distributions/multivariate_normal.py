@@ -8,6 +8,10 @@ Weighted maximum likelihood (Bishop 2006, eqs. 9.24 and 9.25): mean = sum w x / 
 of ``diagonal`` the diagonal, of ``spherical`` the mean of the diagonal. Where components tie theirs, S is the mean over all
 components, weighted by their shares (Celeux & Govaert 1995).
 
+A row that lacks cells counts with the density of the others, and in a fit with their expectation: missing cells are filled by
+their regression on the observed ones, whose residual covariance is added to S (Little & Rubin 2002, section 11.2.1). That is an
+EM of its own: where cells are missing a fit takes several steps.
+
 Sums are taken about a centre, as for :mod:`~mixtures.distributions.normal`: the columns' origins where the mean lies within 16
 standard deviations of them in every column, else the previous mean; where a mean moved more than 100 standard deviations
 from its centre, the pass is asked for again.
@@ -24,32 +28,36 @@ from mixtures._numba import jit, jit_sums, matrix, wide_vectors
 from mixtures.constraints import Covariance, Vector, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.linear import cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
-from mixtures.engine.plan import FLOORED, REPEAT, is_held
+from mixtures.engine.missing import add_patterns, densities_of_patterns, find_patterns
+from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 
 KINDS = ("full", "diagonal", "spherical")
 
-# Packed parameters: six numbers, five vectors (d,), two matrices (d, d), about the columns' origins and in their units.
+# Packed parameters: seven numbers, six vectors (d,), two matrices (d, d), about the columns' origins and in their units.
 KIND = 0
 TIED = 1
 HELD = 2
 LOG_UNIT = 3  # sum over columns
 CONSTANT = 4  # -log det(S) / 2 - log unit - d log(2 pi) / 2
 NEAR = 5  # whether the offset may stand for the mean
-HEAD = 6
-MEAN, CENTRE, FLOOR, SHARE, OFFSET = range(5)  # SHARE: a column's unit over the largest; OFFSET: -L^-1 mean
+INCOMPLETE = 6  # whether rows may lack cells
+HEAD = 7
+MEAN, CENTRE, FLOOR, SHARE, LOG_UNITS, OFFSET = range(6)  # SHARE: a column's unit over the largest; OFFSET: -L^-1 mean
 COVARIANCE, WHITENER = range(2)  # S, L^-1
 
 NEAR_OFFSET = 256.0
 NEAR_MEAN = 16.0
+STILL = 1e-11
+"""Standard deviations, or correlations, by which a step may move the parameters of a fit with missing cells that has settled."""
 
 
 @jit
 def _width(parameters):
-    """d, of HEAD + 5 d + 2 d^2 parameters."""
+    """d, of HEAD + 6 d + 2 d^2 parameters."""
     d = 1
-    while HEAD + 5 * d + 2 * d * d < parameters.shape[1]:
+    while HEAD + 6 * d + 2 * d * d < parameters.shape[1]:
         d += 1
     return d
 
@@ -61,7 +69,7 @@ def _vector(parameters, k, which, d):
 
 @jit
 def _square(parameters, k, which, d):
-    return matrix(parameters, k * parameters.shape[1] + HEAD + 5 * d + which * d * d, d, d)
+    return matrix(parameters, k * parameters.shape[1] + HEAD + 6 * d + which * d * d, d, d)
 
 
 @jit
@@ -121,16 +129,32 @@ def _log_prob(parameters, x, out):
     lines = np.empty((2, b))
     shifted = np.empty((d, b))
     zero = np.zeros(d)
+    cells = x
+    patterns, pattern_of, count = np.empty((0, d)), np.empty(0, dtype=np.int64), 0
+    if parameters[0, INCOMPLETE] == 1.0:
+        cells, patterns, pattern_of = np.empty((d, b)), np.empty((b, d)), np.empty(b, dtype=np.int64)
+        count = find_patterns(x, cells, pattern_of, patterns)
     for k in range(out.shape[0]):
-        whitener, offset, cells = _square(parameters, k, WHITENER, d), _vector(parameters, k, OFFSET, d), x
+        whitener, offset, seen = _square(parameters, k, WHITENER, d), _vector(parameters, k, OFFSET, d), cells
         if parameters[k, NEAR] == 0.0:
-            shift_rows(x, _vector(parameters, k, MEAN, d), shifted)
-            offset, cells = zero, shifted
+            shift_rows(cells, _vector(parameters, k, MEAN, d), shifted)
+            offset, seen = zero, shifted
         if parameters[k, KIND] == 0.0:
-            squared_lengths(whitener, offset, cells, lines[0], lines[1])
+            squared_lengths(whitener, offset, seen, lines[0], lines[1])
         else:
-            _scaled_squares(whitener, offset, cells, lines[1])
-        _add_densities(parameters[k, CONSTANT], lines[1], out[k])
+            _scaled_squares(whitener, offset, seen, lines[1])
+        if count == 0:
+            _add_densities(parameters[k, CONSTANT], lines[1], out[k])
+            continue
+        densities = lines[0]
+        for i in range(b):
+            densities[i] = 0.0
+        _add_densities(parameters[k, CONSTANT], lines[1], densities)
+        mean, covariance = _vector(parameters, k, MEAN, d), _square(parameters, k, COVARIANCE, d)
+        log_units = _vector(parameters, k, LOG_UNITS, d)
+        densities_of_patterns(cells, pattern_of, patterns, count, mean, covariance, log_units, densities)
+        for i in range(b):
+            out[k, i] += densities[i]
 
 
 @jit_sums
@@ -151,19 +175,40 @@ def _sums_of_squares(share, x, first, second):
 @jit
 def _accumulate(parameters, x, responsibilities, statistics):
     d, b = x.shape
-    scratch = np.empty((2 * d, b))
-    shifted, scaled = scratch[:d], scratch[d:]
+    scratch = np.empty((2 * d + 1, b))
+    shifted, scaled, share = scratch[:d], scratch[d : 2 * d], scratch[2 * d]
     size = statistics.shape[1]
+    cells = x
+    patterns, pattern_of, count = np.empty((0, d)), np.empty(0, dtype=np.int64), 0
+    if parameters[0, INCOMPLETE] == 1.0:
+        cells, patterns, pattern_of = np.empty((d, b)), np.empty((b, d)), np.empty(b, dtype=np.int64)
+        count = find_patterns(x, cells, pattern_of, patterns)
+    expected = np.empty((d, d))
     for k in range(responsibilities.shape[0]):
-        centre, cells = _vector(parameters, k, CENTRE, d), x
-        if not _is_zero(centre):
-            shift_rows(x, centre, shifted)
-            cells = shifted
+        full = parameters[k, KIND] == 0.0
+        centre, seen = _vector(parameters, k, CENTRE, d), cells
         first = matrix(statistics, k * size + 1, 1, d)[0]
-        if parameters[k, KIND] == 0.0:
-            weighted_sums(responsibilities[k], cells, scaled, first, matrix(statistics, k * size + 1 + d, d, d))
+        for i in range(b):
+            share[i] = responsibilities[k, i]
+        if count:
+            expected[:] = 0.0
+            mean, covariance = _vector(parameters, k, MEAN, d), _square(parameters, k, COVARIANCE, d)
+            add_patterns(cells, pattern_of, patterns, count, share, mean, centre, covariance, first, expected)
+            for i in range(d):
+                for j in range(i + 1):
+                    if full:
+                        statistics[k, 1 + d + i * d + j] += expected[i, j]
+                    elif i == j:
+                        statistics[k, 1 + d + i] += expected[i, i]
+            for i in range(b):
+                share[i] = share[i] if pattern_of[i] == -1 else 0.0
+        if not _is_zero(centre):
+            shift_rows(cells, centre, shifted)
+            seen = shifted
+        if full:
+            weighted_sums(share, seen, scaled, first, matrix(statistics, k * size + 1 + d, d, d))
         else:
-            _sums_of_squares(responsibilities[k], cells, first, matrix(statistics, k * size + 1 + d, 1, d)[0])
+            _sums_of_squares(share, seen, first, matrix(statistics, k * size + 1 + d, 1, d)[0])
 
 
 @jit
@@ -197,6 +242,7 @@ def _moments(statistics, parameters, k, d, covariance):
             centre[i] += first[i] / total
         return REPEAT
     held = is_held(parameters[k, HELD], 0)
+    moved = 0
     for i in range(d):
         shift_i = first[i] / total
         away_i = mean[i] - centre[i] - shift_i if held else 0.0
@@ -212,8 +258,11 @@ def _moments(statistics, parameters, k, d, covariance):
             covariance[j, i] = value
     if not held:
         for i in range(d):
-            mean[i] = centre[i] + first[i] / total
-    return 0
+            new = centre[i] + first[i] / total
+            if abs(new - mean[i]) > STILL * np.sqrt(covariance[i, i]):
+                moved = UNSETTLED
+            mean[i] = new
+    return moved if parameters[k, INCOMPLETE] == 1.0 else 0
 
 
 @jit
@@ -234,6 +283,7 @@ def _store(parameters, k, d, covariance, lower):
         for j in range(d):
             lower[i, j] = covariance[i, j]
     held = cholesky(lower, smallest)
+    moved = 0
     for i in range(d):
         for j in range(i + 1):
             value = covariance[i, j]
@@ -241,9 +291,11 @@ def _store(parameters, k, d, covariance, lower):
                 value = 0.0
                 for c in range(j + 1):
                     value += lower[i, c] * lower[j, c]
+            if abs(value - target[i, j]) > STILL * np.sqrt(covariance[i, i] * covariance[j, j]):
+                moved = UNSETTLED
             target[i, j] = value
             target[j, i] = value
-    return FLOORED if held else 0
+    return (FLOORED if held else 0) | (moved if parameters[k, INCOMPLETE] == 1.0 else 0)
 
 
 @jit
@@ -258,8 +310,8 @@ def _maximize(statistics, parameters):
         total = statistics[k, 0]
         if not total > 0.0:
             continue
-        if _moments(statistics, parameters, k, d, covariance) == REPEAT:
-            outcome |= REPEAT
+        outcome |= _moments(statistics, parameters, k, d, covariance)
+        if outcome & REPEAT:
             continue
         if is_held(parameters[k, HELD], 1):
             continue
@@ -318,7 +370,7 @@ class MultivariateNormal(Family):
     ``scipy.stats.multivariate_normal(mean, covariance)``. As a component it stands on all columns of the table; over some of
     them, in a ``Product``: ``Product({("height", "weight"): MultivariateNormal(), "smoker": Bernoulli()})``. Where rows agree,
     or lie in a plane, variance is held at the rounding of the columns, with a :class:`~mixtures.exceptions.DegenerateWarning`.
-    Rows with missing cells are refused.
+    Missing cells are allowed, and taken at their conditional moments.
 
     Examples
     --------
@@ -334,6 +386,7 @@ class MultivariateNormal(Family):
     reads_block = True
     uses_unit = True
     uses_origin = True
+    takes_missing = True
     held = HELD
 
     def __init__(self, mean: Any = None, covariance: Any = None, *, kind: str = "full", tied: bool = False) -> None:
@@ -407,7 +460,7 @@ class MultivariateNormal(Family):
 
     def _layout(self, columns):
         d = len(columns)
-        return HEAD + 5 * d + 2 * d * d, 1 + d + (d * d if self.kind == "full" else d)
+        return HEAD + 6 * d + 2 * d * d, 1 + d + (d * d if self.kind == "full" else d)
 
     def _pack(self, columns):
         d = len(columns)
@@ -417,15 +470,16 @@ class MultivariateNormal(Family):
         mean, covariance = (np.asarray(self.mean) - origin) / unit, self._matrix() / unit / unit[:, None]
         near = bool(np.all(mean * mean <= NEAR_MEAN * NEAR_MEAN * np.diagonal(covariance)))
         floor = np.array([column.floor for column in columns]) / unit
-        head = [KINDS.index(self.kind), self.tied, 0.0, np.log(unit).sum(), 0.0, 0.0]
-        vectors = [mean, np.zeros(d) if near else mean, floor, unit / unit.max(), np.zeros(d)]
+        incomplete = any(column.n_missing for column in columns)
+        head = [KINDS.index(self.kind), self.tied, 0.0, np.log(unit).sum(), 0.0, 0.0, incomplete]
+        vectors = [mean, np.zeros(d) if near else mean, floor, unit / unit.max(), np.log(unit), np.zeros(d)]
         return [*head, *np.concatenate([*vectors, covariance.ravel(), np.zeros(d * d)]).tolist()]
 
     def _unpack(self, row, columns):
         d = len(columns)
         origin, unit = _frame(columns)
         mean = row[HEAD : HEAD + d] * unit + origin
-        covariance = row[HEAD + 5 * d : HEAD + 5 * d + d * d].reshape(d, d) * unit * unit[:, None]
+        covariance = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) * unit * unit[:, None]
         if self.kind != "full":
             covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
         return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)
