@@ -4,11 +4,14 @@ from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
+from mixtures.distributions.frozen import Frozen
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
+from mixtures.distributions.zero_inflated import ZeroInflated
 
 __all__ = [
     "Bernoulli",
@@ -16,10 +19,13 @@ __all__ = [
     "Distribution",
     "Exponential",
     "Family",
+    "Frozen",
     "Gamma",
     "Kernels",
+    "LocationScale",
     "MultivariateNormal",
     "Normal",
     "Poisson",
     "Product",
+    "ZeroInflated",
 ]

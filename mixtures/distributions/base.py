@@ -158,6 +158,11 @@ class Family(Declared):
     negatives. Not together with ``several_columns``."""
 
     @property
+    def _plate_kind(self) -> Any:
+        """What the distributions that one call of kernels serves have in common; they have one layout, too."""
+        return type(self)
+
+    @property
     def n_features(self) -> int:
         """Number of columns."""
         return 1
@@ -219,7 +224,11 @@ class Family(Declared):
     @property
     def n_parameters(self) -> int:
         """Number of free parameters."""
-        return len(self.parameters)
+        return sum([self._count(name) for name in self.parameters])
+
+    def _count(self, name: str) -> int:
+        """How many free numbers a parameter stands for."""
+        return 1
 
     # What users call; written once on the engine. Imported late: the assembly of plates stands above the families.
 

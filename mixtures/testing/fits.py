@@ -42,8 +42,8 @@ def weights_mean_repetition(case: Case) -> None:
 def _mixture_of(distribution: Any) -> Any:
     from mixtures.model import GeneralMixtureModel
 
-    # Twenty iterations whatever happens: enough for a family that climbs by Newton steps.
-    return GeneralMixtureModel([distribution], tol=0, max_iter=20)
+    # So many iterations whatever happens: enough for a family that climbs, by Newton's steps or slower ones.
+    return GeneralMixtureModel([distribution], tol=0, max_iter=200)
 
 
 def zero_weight_rows_are_inert(case: Case) -> None:
