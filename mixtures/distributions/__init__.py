@@ -5,11 +5,13 @@ from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
+from mixtures.distributions.rayleigh import Rayleigh
 
 __all__ = [
     "Bernoulli",
@@ -18,10 +20,12 @@ __all__ = [
     "Exponential",
     "Family",
     "Gamma",
+    "HalfNormal",
     "Kernels",
     "LogNormal",
     "MultivariateNormal",
     "Normal",
     "Poisson",
     "Product",
+    "Rayleigh",
 ]
