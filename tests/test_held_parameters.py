@@ -13,6 +13,7 @@ from mixtures.distributions import Normal
 from mixtures.engine.plan import FAILED, UNSETTLED
 from mixtures.parts import take_apart
 from mixtures.table import Table
+
 from .test_families import bound, free, load
 
 ORACLES = sorted((Path(__file__).parent / "oracles").glob("*.py"))

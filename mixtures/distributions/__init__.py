@@ -5,6 +5,7 @@ from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.gumbel import Gumbel
 from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.multivariate_normal import MultivariateNormal
@@ -20,6 +21,7 @@ __all__ = [
     "Exponential",
     "Family",
     "Gamma",
+    "Gumbel",
     "HalfNormal",
     "Kernels",
     "LogNormal",
