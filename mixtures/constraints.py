@@ -15,6 +15,8 @@ __all__ = [
     "Interval",
     "Simplex",
     "Whole",
+    "log_location",
+    "log_scale",
     "natural",
     "nonnegative",
     "positive",
@@ -169,4 +171,7 @@ natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
 zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 # Shapes below a tenth put half of all draws below the smallest float64.
 shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
+# Of logarithms: the exponentials of all draws are numbers, too, and their moments can be told from samples.
+log_location = Interval(-np.inf, np.inf, False, False, "finite", (-40.0, -2.5, 0.0, 1.0, 3.0, 40.0))
+log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0.5, 0.9, 1.0))
 simplex = Simplex()

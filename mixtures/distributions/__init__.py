@@ -6,11 +6,15 @@ from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.frozen import Frozen
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.gumbel import Gumbel
+from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.location_scale import LocationScale
+from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
+from mixtures.distributions.rayleigh import Rayleigh
 from mixtures.distributions.zero_inflated import ZeroInflated
 
 __all__ = [
@@ -21,11 +25,15 @@ __all__ = [
     "Family",
     "Frozen",
     "Gamma",
+    "Gumbel",
+    "HalfNormal",
     "Kernels",
     "LocationScale",
+    "LogNormal",
     "MultivariateNormal",
     "Normal",
     "Poisson",
     "Product",
+    "Rayleigh",
     "ZeroInflated",
 ]

@@ -277,7 +277,8 @@ class Family(Declared):
     def cdf(self, x: Any) -> Floats:
         """Probability of a value <= x, elementwise."""
         self._require_complete()
-        return np.asarray(self.to_scipy().cdf(x))
+        with np.errstate(over="ignore"):  # scipy's way to 0 and 1 in far tails
+            return np.asarray(self.to_scipy().cdf(x))
 
     def quantile(self, probability: Any) -> Floats:
         """Smallest value whose cdf reaches `probability`, elementwise."""
