@@ -52,6 +52,14 @@ def exp_nonpositive(x):
 
 
 @jit
+def exp(x):
+    """exp(x) for every float64: 0 below -708.75 and inf above 709, where few numbers are left; NaN for NaN."""
+    # The reduction of exp_nonpositive serves up there as well.
+    value = exp_nonpositive(709.0 if x > 709.0 else x)
+    return np.inf if x > 709.0 else value
+
+
+@jit
 def log_normal(x):
     """log(x) for finite x in the normal range (x >= 2.3e-308); NaN for NaN.
 
