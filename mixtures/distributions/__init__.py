@@ -5,6 +5,7 @@ from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.inverse_gamma import InverseGamma
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
@@ -18,6 +19,7 @@ __all__ = [
     "Exponential",
     "Family",
     "Gamma",
+    "InverseGamma",
     "Kernels",
     "MultivariateNormal",
     "Normal",

@@ -139,6 +139,7 @@ _STIRLING_ERRORS = np.array(
 @jit
 def poisson_deviance(x, rate):
     """x log(x / rate) + rate - x for x > 0, rate > 0, without cancellation where x is near the rate (Loader 2000)."""
+    inline()
     v = (x - rate) / (x + rate)
     square = v * v
     # x * 2 v**3 (1/3 + v**2/5 + v**4/7 + ...) for |v| < 0.1
@@ -156,7 +157,8 @@ def poisson_deviance(x, rate):
     # Beside a rate below 1e-150 the ratio may overflow: it is taken to 2**600 times the rate.
     small = rate < 1e-150
     far = x * (log(x / (rate * _TWO_600 if small else rate)) + (415.88830833596717 if small else 0.0)) + rate - x
-    return near if -0.1 < v < 0.1 else far
+    value = near if -0.1 < v < 0.1 else far
+    return value if rate < np.inf else rate
 
 
 @jit
@@ -354,6 +356,14 @@ def stirling_series(x):
     q = q * square - 1.0 / 360.0
     q = q * square + 1.0 / 12.0
     return q * inverse
+
+
+@jit
+def stirling_rest(x):
+    """As :func:`stirling_series`, for every x > 0; not for row loops."""
+    if x >= 8.0:
+        return stirling_series(x)
+    return log_gamma(x) - ((x - 0.5) * log(x) - x + HALF_LOG_2PI)
 
 
 @jit
