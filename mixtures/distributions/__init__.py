@@ -8,6 +8,7 @@ from mixtures.distributions.frozen import Frozen
 from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.gumbel import Gumbel
 from mixtures.distributions.half_normal import HalfNormal
+from mixtures.distributions.inverse_gamma import InverseGamma
 from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.multivariate_normal import MultivariateNormal
@@ -15,6 +16,7 @@ from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.rayleigh import Rayleigh
+from mixtures.distributions.weibull import Weibull
 from mixtures.distributions.zero_inflated import ZeroInflated
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Gamma",
     "Gumbel",
     "HalfNormal",
+    "InverseGamma",
     "Kernels",
     "LocationScale",
     "LogNormal",
@@ -35,5 +38,6 @@ __all__ = [
     "Poisson",
     "Product",
     "Rayleigh",
+    "Weibull",
     "ZeroInflated",
 ]

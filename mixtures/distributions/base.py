@@ -277,14 +277,16 @@ class Family(Declared):
     def cdf(self, x: Any) -> Floats:
         """Probability of a value <= x, elementwise."""
         self._require_complete()
-        with np.errstate(over="ignore"):  # scipy's way to 0 and 1 in far tails
+        with np.errstate(all="ignore"):  # scipy's formulas may pass through infinity with a warning and still be right
             return np.asarray(self.to_scipy().cdf(x))
 
     def quantile(self, probability: Any) -> Floats:
         """Smallest value whose cdf reaches `probability`, elementwise."""
         self._require_complete()
-        return np.asarray(self.to_scipy().ppf(probability))
+        with np.errstate(all="ignore"):
+            return np.asarray(self.to_scipy().ppf(probability))
 
     def _moment(self, which: str) -> float:
         self._require_complete()
-        return float(getattr(self.to_scipy(), which)())
+        with np.errstate(all="ignore"):
+            return float(getattr(self.to_scipy(), which)())
