@@ -7,8 +7,10 @@ from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
+from mixtures.distributions.one_column import OneColumn
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
+from mixtures.distributions.scipy_distribution import ScipyDistribution
 
 __all__ = [
     "Bernoulli",
@@ -20,6 +22,8 @@ __all__ = [
     "Kernels",
     "MultivariateNormal",
     "Normal",
+    "OneColumn",
     "Poisson",
     "Product",
+    "ScipyDistribution",
 ]
