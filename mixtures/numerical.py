@@ -1,9 +1,10 @@
 """Weighted maximum likelihood by numerical optimisation over declared constraints.
 
 The parameters move on a scale without constraints: the logarithm of the distance to a finite end, the logit between two, the
-value itself, in the data's own spread, where there is none. There a Newton method climbs from where it is told to start: derivatives
-by differences of fourth order, the step of |H|^-1 (Dauphin et al. 2014), within a radius that grows, halved until the likelihood rises.
-It ends quadratically; where the likelihood has a kink or a jump, scipy's simplex method (Nelder & Mead 1965) takes over.
+value itself, in the data's own spread, where there is none. There a Newton method climbs from where it is told to start:
+derivatives by differences of fourth order, the step of |H|^-1 (Dauphin et al. 2014), within a radius that grows, halved until
+the likelihood rises. It ends quadratically; where the likelihood has a kink or a jump, scipy's simplex method (Nelder & Mead
+1965) takes over.
 
 What is returned is never less likely than the start: the start itself is kept, to the bit, unless something better was found.
 """
@@ -25,7 +26,9 @@ from mixtures.exceptions import FitError
 Floats = npt.NDArray[np.float64]
 Values = dict[str, float]
 
-MAX_STEPS = 200
+MAX_STEPS = 100
+MOST_CLIMBS = 2
+"""Starts that are climbed, of those that are possible."""
 SETTLED = 1e-12
 """A step that promises less, of the mean log-likelihood and relative to 1 + its size, is the last: it squares what is left."""
 FLAT = 1e-9
@@ -122,6 +125,8 @@ def maximise(
             told = climb.run()
             if not told:
                 return climb.found()
+            if possible == MOST_CLIMBS:
+                break
     if not possible:
         raise FitError(f"{words}: no parameters give every row a finite log-density; tried {'; '.join(tried[:4]) or 'none'}")
     raise FitError(
@@ -167,16 +172,29 @@ class _Climb:
             return ""
         before = math.inf
         message = ""
-        for _ in range(12):
+        for _ in range(5):
             message = self._simplex()
             if before - self.best < 1e-10 * (1 + abs(self.best)):
                 # A kink or a jump, where no derivative ends at zero; where there is none, Newton's steps end it.
-                self._newton()
-                return ""
+                if not self._newton():
+                    self._hessian = None
+                return f"It has a pole near {self._describe()}." if self._has_pole() else ""
             before = self.best
             if self._newton():
                 return ""
         return f"It was still rising at {self._describe()} ({message})."
+
+    def _has_pole(self) -> bool:
+        """Whether the likelihood rises to the best point without bound: by as much in each thousandth of the way that is left."""
+        if not math.isfinite(self._f(self._u)):
+            return True
+        for i, sign in np.ndindex(len(self._u), 2):
+            shift = np.zeros(len(self._u))
+            shift[i] = 1.0 - 2.0 * sign
+            far, near, close = (self._f(self._u + d * shift) for d in (1e-3, 1e-6, 1e-9))
+            if far < math.inf and near - close > max(0.3 * (far - near), 1e-9):
+                return True
+        return False
 
     def _describe(self) -> str:
         return ", ".join(f"{name}={value:.6g}" for name, value in self._values.items())
@@ -296,10 +314,8 @@ class _Climb:
         u = np.clip(self._u, self._low, self._high)
         p = len(u)
         corners = np.vstack([u, u + 0.05 * np.eye(p)])
-        options = {"initial_simplex": corners, "xatol": 1e-12, "fatol": 1e-15, "maxiter": 400 * p, "maxfev": 800 * p}
-        found = minimize(
-            lambda at: self._f(np.clip(at, self._low, self._high)), u, method="Nelder-Mead", options=options
-        )
+        options = {"initial_simplex": corners, "xatol": 1e-12, "fatol": 1e-15, "maxiter": 200 * p, "maxfev": 400 * p}
+        found = minimize(lambda at: self._f(np.clip(at, self._low, self._high)), u, method="Nelder-Mead", options=options)
         self._keep(np.clip(found.x, self._low, self._high), float(found.fun))
         return str(found.message)
 

@@ -11,6 +11,7 @@ from mixtures.distributions.one_column import OneColumn
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.scipy_distribution import ScipyDistribution
+from mixtures.distributions.truncated import Truncated
 
 __all__ = [
     "Bernoulli",
@@ -26,4 +27,5 @@ __all__ = [
     "Poisson",
     "Product",
     "ScipyDistribution",
+    "Truncated",
 ]

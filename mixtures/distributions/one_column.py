@@ -43,6 +43,11 @@ class OneColumn(Declared):
         """Number of columns."""
         return 1
 
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters."""
+        return len(self.parameters)
+
     def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:
         return [((j,), self) for j in range(table.n_columns)]
 

@@ -9,6 +9,7 @@ the quartiles. The likelihood at the end is never below that of the parameters i
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ import numpy as np
 import scipy.stats
 from scipy.stats.distributions import rv_frozen
 
-from mixtures.constraints import Interval, Whole, positive, real
+from mixtures.constraints import Interval, Whole, between, positive, real
 from mixtures.distributions.base import Floats
 from mixtures.distributions.one_column import OneColumn, warn_untold, weighted_quantiles
 from mixtures.exceptions import ParameterError
@@ -43,10 +44,10 @@ class ScipyDistribution(OneColumn):
     Notes
     -----
     As `scipy.stats` does, this learns ``loc`` unless told otherwise. Where the support begins at ``loc``, the likelihood often
-    has no maximum: hold it, ``fixed={"loc": 0.0}``. A scale that ends at 16 rounding errors of the column's largest value (rows that
-    agree), and a shape that runs to a limit, come with a :class:`~mixtures.exceptions.DegenerateWarning`; where the
-    likelihood has no maximum that could be found there is a :class:`~mixtures.exceptions.FitError`. Densities are scipy's, as right
-    as those are in far tails; the built-in families are exact there, and a hundred times as fast.
+    has no maximum: hold it, ``fixed={"loc": 0.0}``. A scale that ends at 16 rounding errors of the column's largest value (rows
+    that agree), and a shape that runs to a limit, come with a :class:`~mixtures.exceptions.DegenerateWarning`; where the
+    likelihood has no maximum that could be found there is a :class:`~mixtures.exceptions.FitError`. Densities are scipy's, as
+    right as those are in far tails; a built-in family, where there is one, is exact there and many times as fast.
 
     Examples
     --------
@@ -55,13 +56,15 @@ class ScipyDistribution(OneColumn):
     array([-0.918939])
     >>> fitted = ScipyDistribution(scipy.stats.gamma, fixed={"loc": 0.0}).fit([1.0, 2.0, 3.0])
     >>> round(fitted.a, 6), round(fitted.scale, 6)
-    (5.375209, 0.372079)
+    (5.37521, 0.372079)
     """
 
     def __init__(self, family: Any, *, fixed: Mapping[str, float] | Iterable[str] | None = None, **parameters: Any) -> None:
         words = f"ScipyDistribution({_name(family)})"
         if isinstance(family, rv_frozen):
-            raise ParameterError(f"{words}: expected a family such as scipy.stats.norm, found one with parameters; give them by name")
+            raise ParameterError(
+                f"{words}: expected a family such as scipy.stats.norm, found one with parameters; give them by name"
+            )
         if not isinstance(family, (scipy.stats.rv_continuous, scipy.stats.rv_discrete)):
             raise ParameterError(f"{words}: expected a family of scipy.stats, such as scipy.stats.norm, found {family!r}")
         domains = _domains(family)
@@ -75,9 +78,13 @@ class ScipyDistribution(OneColumn):
         for name, constraint in domains.items():
             value = held[name] if name in held else parameters.get(name)
             if name in held and (name in parameters or value is None):
-                raise ParameterError(f"{words}: {name} is held and must have one value, found {parameters.get(name)!r} and {value!r}")
+                raise ParameterError(
+                    f"{words}: {name} is held and must have one value, found {parameters.get(name)!r} and {value!r}"
+                )
             if isinstance(constraint, Whole) and name not in held:
-                raise ParameterError(f"{words}: {name} is a whole number, which cannot be learned: hold it, fixed={{{name!r}: ...}}")
+                raise ParameterError(
+                    f"{words}: {name} is a whole number, which cannot be learned: hold it, fixed={{{name!r}: ...}}"
+                )
             own[name] = None if value is None else _converted(words, name, constraint, value)
             if name in held:
                 held[name] = own[name]
@@ -115,7 +122,7 @@ class ScipyDistribution(OneColumn):
 
     def __reduce__(self) -> Any:
         values = self._values()
-        if getattr(scipy.stats, self.family.name or "", None) is self.family:
+        if _name(self.family) == f"scipy.stats.{self.family.name}":
             values["family"] = self.family.name  # scipy's families are not the same objects after pickling
         return _rebuild, (values,)
 
@@ -128,7 +135,7 @@ class ScipyDistribution(OneColumn):
         ends = np.array([low, high])
         with np.errstate(all="ignore"):
             closed = np.isfinite(ends) & (self._log_density(np.where(np.isfinite(ends), ends, 0.0)) > -np.inf)
-        return _interval(low, high, bool(closed[0]), bool(closed[1]), _is_discrete(self.family))
+        return between(low, high, bool(closed[0]), bool(closed[1]), _is_discrete(self.family))
 
     @property
     def domain(self) -> Interval:
@@ -137,7 +144,10 @@ class ScipyDistribution(OneColumn):
         for shapes in [self._shapes(vars(self)), *islice(self._shape_starts(1.0), 4)]:
             if None not in shapes and np.all(self.family._argcheck(*shapes)):
                 ends.append([float(end) for end in self.family._get_support(*shapes)])
-        low, high = (column[0] if len(set(column)) == 1 else sign * math.inf for column, sign in zip(zip(*ends), (-1, 1), strict=True))
+        low, high = (
+            column[0] if len(set(column)) == 1 else sign * math.inf
+            for column, sign in zip(zip(*ends, strict=True), (-1, 1), strict=True)
+        )
         loc, scale = self.fixed.get("loc"), 1.0 if _is_discrete(self.family) else self.fixed.get("scale")
 
         def moved(end: float, far: float) -> float:
@@ -146,7 +156,7 @@ class ScipyDistribution(OneColumn):
 
         # Whether an end belongs to it is a matter of the parameters.
         low, high = moved(low, -math.inf), moved(high, math.inf)
-        return _interval(low, high, math.isfinite(low), math.isfinite(high), _is_discrete(self.family))
+        return between(low, high, math.isfinite(low), math.isfinite(high), _is_discrete(self.family))
 
     @property
     def mean(self) -> float:
@@ -164,13 +174,24 @@ class ScipyDistribution(OneColumn):
         return self.family(*self._arguments(vars(self)))
 
     def cdf(self, x: Any) -> Floats:
-        return np.asarray(self.to_scipy().cdf(x))
+        with np.errstate(all="ignore"):
+            return np.asarray(self.to_scipy().cdf(x))
 
     def quantile(self, probability: Any) -> Floats:
-        return np.asarray(self.to_scipy().ppf(probability))
+        with np.errstate(all="ignore"):
+            return np.asarray(self.to_scipy().ppf(probability))
 
     def _moment(self, which: str) -> float:
-        return float(getattr(self.to_scipy(), which)())
+        with np.errstate(all="ignore"):
+            return float(getattr(self.to_scipy(), which)())
+
+    def _log_tails(self) -> tuple[Any, Any]:
+        arguments = self._arguments(vars(self))
+        return tuple(functools.partial(self._tail, getattr(self.family, name), arguments) for name in ("logcdf", "logsf"))
+
+    @staticmethod
+    def _tail(function: Any, arguments: list[Any], x: Any) -> Floats:
+        return np.asarray(function(x, *arguments))
 
     def _drawn(self, n: int, random: Any) -> Floats:
         return np.asarray(self.to_scipy().rvs(size=n, random_state=random), dtype=float)
@@ -188,8 +209,8 @@ class ScipyDistribution(OneColumn):
 
     def _fitted(self, x: Floats, weights: Floats) -> ScipyDistribution:
         if _is_discrete(self.family):  # few distinct values: each is asked for once
-            x, places = np.unique(x, return_inverse=True)
-            weights = np.bincount(places.ravel(), weights=weights)
+            x, place = np.unique(x, return_inverse=True)
+            weights = np.bincount(place.ravel(), weights=weights).astype(float)
         constraints = self.parameters
         if not constraints:
             return self._trusted(**vars(self))
@@ -219,9 +240,11 @@ class ScipyDistribution(OneColumn):
         own = vars(self)
         if self.is_complete:
             yield {name: own[name] for name in names}
-        sketch = x if len(x) <= SKETCH and np.ptp(weights) == 0 else weighted_quantiles(x, weights, (np.arange(SKETCH) + 0.5) / SKETCH)
+        sketch = (
+            x if len(x) <= SKETCH and np.ptp(weights) == 0 else weighted_quantiles(x, weights, (np.arange(SKETCH) + 0.5) / SKETCH)
+        )
         sketch = np.concatenate([sketch, [x.min(), x.max()]])
-        ranked = []
+        ranked: list[tuple[float, int, Values]] = []
         for start in self._guesses(sketch):
             start |= {name: own[name] for name in names if own[name] is not None}
             if not all(np.all(self.parameters[name].contains(start[name])) for name in self.parameters):
@@ -234,10 +257,8 @@ class ScipyDistribution(OneColumn):
 
     def _guesses(self, x: Floats) -> Iterator[Values]:
         names = list(_domains(self.family))
-        try:
+        with contextlib.suppress(Exception):  # it divides by spreads, takes logarithms and so on; a discrete family has none
             yield dict(zip(names, map(float, self.family._fitstart(x)), strict=True))
-        except Exception:  # scipy's guess divides by spreads, takes logarithms and so on; a discrete family has none
-            pass
         quartiles = np.quantile(x, [0.25, 0.5, 0.75])
         for shapes in islice(self._shape_starts(float(np.mean(x))), MOST_STARTS):
             start = dict(zip(names, [*shapes, 0.0, 1.0], strict=False))
@@ -280,8 +301,8 @@ def as_distribution(value: Any) -> Any:
     """`value` itself, or what a frozen distribution of scipy.stats stands for as a component.
 
     Its parameters are where the fit starts. ``loc`` and ``scale`` that were not written are learned where no end of the support
-    depends on them, as on the whole line, and held at scipy's 0 and 1 where one does: ``gamma(2)`` keeps starting at 0, ``beta(2, 3)``
-    keeps to [0, 1]. Whole numbers among the shapes are held.
+    depends on them, as on the whole line, and held at scipy's 0 and 1 where one does: ``gamma(2)`` keeps starting at 0,
+    ``beta(2, 3)`` keeps to [0, 1]. Whole numbers among the shapes are held.
     """
     if not isinstance(value, rv_frozen):
         return value
@@ -296,9 +317,9 @@ def as_distribution(value: Any) -> Any:
         held.append("loc")
     if "scale" not in given and ((np.isfinite(low) and low != 0) or (np.isfinite(high) and high != 0)):
         held.append("scale")
-    return ScipyDistribution(family, fixed={n: parameters[n] for n in held if n in domains}, **{
-        n: parameters[n] for n in domains if n not in held
-    })
+    return ScipyDistribution(
+        family, fixed={n: parameters[n] for n in held if n in domains}, **{n: parameters[n] for n in domains if n not in held}
+    )
 
 
 def _is_discrete(family: Any) -> bool:
@@ -326,7 +347,7 @@ def _is_same_family(one: Any, other: Any) -> bool:
 def _is_same(one: Any, other: Any) -> bool:
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_is_same, one, other))
-    return bool(np.array_equal(one, other))
+    return bool(np.array_equal(one, other)) or (one != one and other != other)  # NaN is what scipy puts outside
 
 
 @functools.lru_cache(maxsize=512)
@@ -342,10 +363,12 @@ def _domains(family: Any) -> dict[str, Interval]:
             info = declared[name]
             (low, high), (closed_low, closed_high) = map(float, info.domain), info.inclusive
             closed = bool(closed_low) and math.isfinite(low), bool(closed_high) and math.isfinite(high)
-            found[name] = _interval(low, high, *closed, bool(info.integrality))
+            found[name] = between(low, high, *closed, bool(info.integrality))
         else:
             found[name] = _probed(family, name)
-    return found | ({"loc": _interval(-math.inf, math.inf, False, False, True)} if _is_discrete(family) else {"loc": real, "scale": positive})
+    return found | (
+        {"loc": between(-math.inf, math.inf, False, False, True)} if _is_discrete(family) else {"loc": real, "scale": positive}
+    )
 
 
 def _probed(family: Any, name: str) -> Interval:
@@ -363,17 +386,7 @@ def _probed(family: Any, name: str) -> Interval:
 
     low = -math.inf if allows(-0.5) and allows(-1e6) else -1.0 if allows(-0.5) else 0.0
     high = math.inf if allows(1e6) else 1.0
-    return _interval(low, high, math.isfinite(low) and allows(low), math.isfinite(high) and allows(high), False)
-
-
-def _interval(low: float, high: float, closed_low: bool, closed_high: bool, whole: bool) -> Interval:
-    words = []
-    if math.isfinite(low):
-        words.append(f"{'>=' if closed_low else '>'} {low:.15g}")
-    if math.isfinite(high):
-        words.append(f"{'<=' if closed_high else '<'} {high:.15g}")
-    text = " and ".join(["whole" if whole else "finite", *words])
-    return (Whole if whole else Interval)(low, high, closed_low, closed_high, text)
+    return between(low, high, math.isfinite(low) and allows(low), math.isfinite(high) and allows(high), False)
 
 
 def _converted(words: str, name: str, constraint: Interval, value: Any) -> float:

@@ -98,7 +98,8 @@ class Case:
 
     def objective(self, distribution: Any, rows: Rows, weights: npt.NDArray[np.float64]) -> float:
         """What a fit maximises, over the sum of weights: the weighted log-likelihood, and the prior of a pseudo-count."""
-        value = float(weights @ self.log_prob(rows, distribution))
+        with np.errstate(over="ignore"):
+            value = float(weights @ self.log_prob(rows, distribution))
         for part in parts(distribution):
             pseudo = getattr(part, "pseudo_count", 0.0)
             if pseudo:

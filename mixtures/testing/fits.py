@@ -181,10 +181,11 @@ def _numbers(value: Any) -> list[float]:
         return [x for part in value for x in _numbers(part)]
     if isinstance(value, dict):
         return [x for part in value.values() for x in _numbers(part)]
-    if getattr(value, "parameters", None) and hasattr(value, "parameter_values"):
-        return [x for part in value.parameter_values().values() for x in _numbers(part)]
-    names = [name for name in vars(value) if name != "categories"] if hasattr(value, "__dict__") else []
-    return [x for name in names for x in _numbers(vars(value)[name])]
+    if not hasattr(value, "__dict__"):
+        return []
+    # What else an object may hold, a family of scipy's, say, is no parameter.
+    kept = [part for name, part in vars(value).items() if name != "categories"]
+    return [x for part in kept if hasattr(part, "log_prob") or not hasattr(part, "__dict__") for x in _numbers(part)]
 
 
 def _replaced(product: Any, key: Any, factor: Any) -> Any:
