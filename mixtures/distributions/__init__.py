@@ -13,9 +13,12 @@ from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
+from mixtures.distributions.one_column import OneColumn
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.rayleigh import Rayleigh
+from mixtures.distributions.scipy_distribution import ScipyDistribution
+from mixtures.distributions.truncated import Truncated
 from mixtures.distributions.weibull import Weibull
 from mixtures.distributions.zero_inflated import ZeroInflated
 
@@ -35,9 +38,12 @@ __all__ = [
     "LogNormal",
     "MultivariateNormal",
     "Normal",
+    "OneColumn",
     "Poisson",
     "Product",
     "Rayleigh",
+    "ScipyDistribution",
+    "Truncated",
     "Weibull",
     "ZeroInflated",
 ]

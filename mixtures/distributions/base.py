@@ -27,6 +27,9 @@ class Distribution(ABC):
     ``sample_weight`` means repetition: weight 2 gives what a repeated row gives, weight 0 what an absent row gives.
     """
 
+    is_maximum_likelihood: ClassVar[bool] = True
+    """Whether a fit maximises the weighted likelihood, so that a mixture's never falls; False for a nonparametric estimate."""
+
     @abstractmethod
     def log_prob(self, X: Any) -> Floats:
         """Log-density (or log-mass) of every row of X, shape (n,); -inf outside the support."""
@@ -96,6 +99,14 @@ class Declared(Distribution):
 
     def _values(self) -> dict[str, Any]:
         return dict(vars(self))
+
+    def parameter_values(self) -> dict[str, Any]:
+        """Values of the declared parameters by name; None for those to be learned."""
+        return {name: vars(self)[name] for name in self.parameters}
+
+    def replaced(self, **parameters: Any) -> Self:
+        """This distribution with other values for some of its declared parameters."""
+        return type(self)(**{**self._values(), **parameters})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._values().items() if v is not None)})"
