@@ -3,6 +3,7 @@
 from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
+from mixtures.distributions.degenerate import Degenerate
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.frozen import Frozen
 from mixtures.distributions.gamma import Gamma
@@ -25,6 +26,7 @@ from mixtures.distributions.zero_inflated import ZeroInflated
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Degenerate",
     "Distribution",
     "Exponential",
     "Family",

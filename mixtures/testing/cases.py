@@ -62,6 +62,11 @@ class Case:
         return self.one_column and isinstance(self.domains[0], tuple)
 
     @property
+    def atoms(self) -> tuple[float, ...] | None:
+        """The values of the one column that have mass, where the distribution has nothing else."""
+        return getattr(self.distribution, "atoms", None) if self.one_column else None
+
+    @property
     def whole(self) -> bool:
         """Whether the one column holds whole numbers."""
         return self.one_column and isinstance(self.domains[0], Whole)
