@@ -156,6 +156,8 @@ def _check_move(case: Case, fitted: Any, rebuild: Any, move: tuple[str, Any, flo
             break
         step /= 1.3
     require(fall > -slack, f"the likelihood rises on both sides of {words}")
+    if fall == np.inf:
+        return  # no other value is possible: a point mass
     if fall < 1e-9:
         return  # flat: this parameter does not matter here
     curvature = 2 * fall / step**2
