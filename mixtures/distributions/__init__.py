@@ -8,6 +8,7 @@ from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.gumbel import Gumbel
 from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.log_normal import LogNormal
+from mixtures.distributions.logistic import Logistic
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
@@ -25,6 +26,7 @@ __all__ = [
     "HalfNormal",
     "Kernels",
     "LogNormal",
+    "Logistic",
     "MultivariateNormal",
     "Normal",
     "Poisson",

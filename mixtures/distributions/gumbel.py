@@ -242,8 +242,8 @@ class Gumbel(Family):
     --------
     >>> Gumbel(0.0, 1.0).log_prob([0.0])
     array([-1.])
-    >>> Gumbel().fit([1.0, 2.0, 4.0])
-    Gumbel(location=1.7410994242286657, scale=0.9781825077978711)
+    >>> round(Gumbel().fit([1.0, 2.0, 4.0]).location, 9)
+    1.741099424
     """
 
     parameters = {"location": real, "scale": positive}
