@@ -15,6 +15,7 @@ __all__ = [
     "Interval",
     "Simplex",
     "Whole",
+    "between",
     "log_location",
     "log_scale",
     "natural",
@@ -158,6 +159,17 @@ class Covariance:
     def counterexamples(self) -> list[Any]:
         """A few values that are none."""
         return [((1.0, 2.0), (2.0, 1.0)), ((1.0, 0.5), (0.0, 1.0)), (1.0, -1.0), 0.0, np.nan]
+
+
+def between(low: float, high: float, closed_low: bool, closed_high: bool, whole: bool = False) -> Interval:
+    """An interval with words of its own."""
+    words = []
+    if math.isfinite(low):
+        words.append(f"{'>=' if closed_low else '>'} {low:.15g}")
+    if math.isfinite(high):
+        words.append(f"{'<=' if closed_high else '<'} {high:.15g}")
+    text = " and ".join(["whole" if whole else "finite", *words])
+    return (Whole if whole else Interval)(low, high, closed_low, closed_high, text)
 
 
 Constraint = Interval | Simplex | Vector | Covariance

@@ -3,7 +3,7 @@
     log f(x) = -(x - mean)^2 / (2 std^2) - log std - log(2 pi) / 2,   support: the real line.
 
 Weighted maximum likelihood (Bishop 2006, eqs. 9.24 and 9.25, one column): mean = sum w x / sum w,
-std^2 = sum w (x - mean)^2 / sum w; so too about a mean that is held.
+std^2 = sum w (x - mean)^2 / sum w, about the given mean where that is held.
 
 Sums are taken about a centre: sum w (x - c) and sum w (x - c)^2. Their rounding error grows with ((mean - c) / std)^2 only,
 so that clusters of unit spread at 1e12 stay exact. The centre is the column's origin where the mean lies within 16 standard
@@ -202,22 +202,27 @@ def _maximize(statistics, parameters):
             p = parameters[k, j * SIZE : (j + 1) * SIZE]
             shift = statistics[k, 1 + 2 * j] / total
             square = statistics[k, 2 + 2 * j] / total
-            mean = p[MEAN] if is_held(p[HELD], MEAN) else p[CENTRE] + shift
-            move = p[MEAN] - p[CENTRE] if is_held(p[HELD], MEAN) else shift
-            variance = square - move * (2.0 * shift - move)
-            # Cancellation beyond 1e4: the variance has lost four digits, unless the move is itself rounding.
-            # Written so that an overflow to NaN asks, too.
-            if not move * move <= 1e4 * variance and abs(move) > 8 * 2.2e-16 * abs(mean):
+            mean = p[CENTRE] + shift
+            variance = square - shift * shift
+            fixed = is_held(p[HELD], 0)
+            if fixed:
+                # About a mean that is held: where that is the centre, no digit cancels.
+                mean = p[MEAN]
+                variance = square - (mean - p[CENTRE]) * (2.0 * shift - (mean - p[CENTRE]))
+            elif not shift * shift <= 1e4 * variance and abs(shift) > 8 * 2.2e-16 * abs(mean):
+                # Cancellation beyond 1e4: the variance has lost four digits, unless the move is itself rounding.
+                # Written so that an overflow to NaN asks, too.
                 outcome |= REPEAT
                 p[CENTRE] = mean
                 continue
             p[MEAN] = mean
-            if not is_held(p[HELD], STD):
-                if variance > p[FLOOR] * p[FLOOR]:
-                    p[STD] = np.sqrt(variance)
-                else:
-                    p[STD] = p[FLOOR]
-                    outcome |= FLOORED
+            if is_held(p[HELD], 1):
+                pass
+            elif variance > p[FLOOR] * p[FLOOR]:
+                p[STD] = np.sqrt(variance)
+            else:
+                p[STD] = p[FLOOR]
+                outcome |= FLOORED
             p[CENTRE] = 0.0 if abs(mean) <= NEAR_MEAN * p[STD] else mean
     return outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from mixtures._numba import jit, jit_entry, jit_sums, matrix, next_of, wide_vectors
+from mixtures._numba import jit, jit_entry, matrix, next_of, wide_vectors
 from mixtures._numba_calls import MATRIX, by_address, call_accumulate, call_log_prob
 from mixtures.engine.gather import gather
 from mixtures.engine.plan import (
@@ -30,7 +30,16 @@ from mixtures.engine.plan import (
     Task,
     unfold,
 )
-from mixtures.engine.posterior import densities, most_probable, normalise, sum_of_logs, total_of, weighted_total
+from mixtures.engine.posterior import (
+    densities,
+    most_probable,
+    normalise,
+    row_totals,
+    scale_rows,
+    sum_of_logs,
+    total_of,
+    weighted_total,
+)
 
 
 @jit
@@ -95,15 +104,6 @@ def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
 
 
 @jit
-def apply_weights(responsibilities, weights):
-    """responsibilities *= weights, row by row."""
-    wide_vectors()
-    for k in range(responsibilities.shape[0]):
-        for i in range(weights.size):
-            responsibilities[k, i] *= weights[i]
-
-
-@jit
 def observed_part(responsibilities, first, mask, column, out):
     """out = responsibilities[first:] where the cell was seen, zero elsewhere."""
     wide_vectors()
@@ -112,26 +112,14 @@ def observed_part(responsibilities, first, mask, column, out):
             out[k, i] = responsibilities[first + k, i] * mask[column, i]
 
 
-@jit_sums
-def row_totals(values, totals):
-    """Sum of every row of a matrix."""
-    wide_vectors()
-    for k in range(values.shape[0]):
-        total = 0.0
-        for i in range(values.shape[1]):
-            total += values[k, i]
-        totals[k] = total
-
-
 @jit
 def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, statistics):
-    """Add a block's statistics, given its weighted responsibilities (k, b).
+    """Add a block's statistics, given its weighted responsibilities (k, b) and their sums totals[0].
 
     The first statistic of every component of a plate is the engine's: the sum of responsibilities of the observed rows.
-    `totals` (2, k) is scratch.
+    totals[1] is scratch.
     """
     k, b = responsibilities.shape
-    row_totals(responsibilities, totals[0])
     for c in range(k):
         statistics[1 + c] += totals[0, c]
     for p in range(plan.plates.shape[0]):
@@ -230,7 +218,7 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             if task.log_joint.size:
                 transpose(joint, first, task.log_joint)
             if task.density.size or task.posterior.size:
-                normalise(joint, top, total, inverse)
+                normalise(joint, top, total, inverse, totals[0])
             if task.density.size:
                 densities(top, total, matrix(task.density, first, 1, b)[0])
             if task.posterior.size:
@@ -238,11 +226,12 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             continue
         if task.kind == STATISTICS_OF_LABELS:
             soften(matrix(task.labels, first, 1, b)[0], task.softness, joint)
+            row_totals(joint, totals[0])
         else:
-            normalise(joint, top, total, inverse)
+            normalise(joint, top, total, inverse, totals[0])
         if rows.weights.size:
             weights = matrix(rows.weights, first, 1, b)[0]
-            apply_weights(joint, weights)
+            scale_rows(joint, weights, totals[0])
         if task.kind == STATISTICS_OF_DENSITIES:
             if rows.weights.size:
                 densities(top, total, top)

@@ -52,6 +52,11 @@ class Case:
         return all(isinstance(part, Distribution) for part in parts(self.distribution))
 
     @property
+    def is_maximum_likelihood(self) -> bool:
+        """Whether its fit maximises the likelihood."""
+        return all(getattr(part, "is_maximum_likelihood", True) for part in parts(self.distribution))
+
+    @property
     def categorical(self) -> bool:
         """Whether the one column holds categories."""
         return self.one_column and isinstance(self.domains[0], tuple)
