@@ -68,7 +68,8 @@ def _log_prob(parameters, x, out):
             z = (cells[i] - location) * inverse
             z = z if z > -1e3 else -1e3  # where the exponential is infinite: -inf + inf must not arise
             decay = exp_nonpositive(-abs(z))
-            row[i] += (constant - z) - (decay if z >= 0.0 else 1.0 / decay)
+            growth = 1.0 / decay if decay > 0.0 else np.inf
+            row[i] += (constant - z) - (decay if z >= 0.0 else growth)
 
 
 @jit
