@@ -12,6 +12,7 @@ from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.inverse_gamma import InverseGamma
 from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
+from mixtures.distributions.logistic import Logistic
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.one_column import OneColumn
@@ -38,6 +39,7 @@ __all__ = [
     "Kernels",
     "LocationScale",
     "LogNormal",
+    "Logistic",
     "MultivariateNormal",
     "Normal",
     "OneColumn",
