@@ -6,6 +6,7 @@ from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.inverse_gamma import InverseGamma
+from mixtures.distributions.inverse_gaussian import InverseGaussian
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
@@ -20,6 +21,7 @@ __all__ = [
     "Family",
     "Gamma",
     "InverseGamma",
+    "InverseGaussian",
     "Kernels",
     "MultivariateNormal",
     "Normal",
