@@ -15,6 +15,8 @@ __all__ = [
     "Interval",
     "Simplex",
     "Whole",
+    "concentration",
+    "fraction",
     "natural",
     "nonnegative",
     "positive",
@@ -169,4 +171,7 @@ natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
 zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 # Shapes below a tenth put half of all draws below the smallest float64.
 shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
+# Densities with a pole at 1 cannot be told from their values at float64 numbers, 1e-16 apart there, where it is steeper.
+concentration = Interval(0.0, np.inf, False, False, "finite and > 0", (0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
+fraction = Interval(0.0, 1.0, False, False, "> 0 and < 1")
 simplex = Simplex()

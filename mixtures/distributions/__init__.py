@@ -2,6 +2,7 @@
 
 from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
+from mixtures.distributions.beta import Beta
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
@@ -15,6 +16,7 @@ from mixtures.distributions.weibull import Weibull
 
 __all__ = [
     "Bernoulli",
+    "Beta",
     "Categorical",
     "Distribution",
     "Exponential",
