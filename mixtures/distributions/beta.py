@@ -2,9 +2,9 @@
 
     log f(x) = (alpha - 1) log x + (beta - 1) log(1 - x) - log B(alpha, beta),   support: 0 < x < 1.
 
-Where these terms are large they cancel; with n = alpha + beta it is computed as -log(x (1 - x)) - D(alpha, n x) -
-D(beta, n (1 - x)) + log(alpha beta / (2 pi n)) / 2 + r(n) - r(alpha) - r(beta) there, with the deviance D(a, m) = a log(a / m) + m - a
-and r the rest of Stirling's formula (Loader 2000: the density is the continuous case of the binomial mass).
+Where these terms are large they cancel. With n = alpha + beta, the deviance D(a, m) = a log(a / m) + m - a and r the rest of
+Stirling's formula, it is computed there as -log(x (1 - x)) - D(alpha, n x) - D(beta, n (1 - x)) + log(alpha beta / (2 pi n)) / 2 +
+r(n) - r(alpha) - r(beta) (Loader 2000: the density is the continuous case of the binomial mass).
 
 Weighted maximum likelihood: digamma(n) - digamma(alpha) = -mean(log x) and digamma(n) - digamma(beta) = -mean(log(1 - x)), means
 weighted; the log-likelihood is concave in (alpha, beta). Solved to the last digits in each M-step: the parameter whose mean log
@@ -226,9 +226,10 @@ class Beta(Family):
 
     Notes
     -----
-    ``scipy.stats.beta(a=alpha, b=beta)``. The ends 0 and 1 are outside the support: their density is 0 or infinite, and no
-    parameters are a maximum for rows that hold them. Where all values agree within rounding, a relative spread below 1e-7, the
-    smaller parameter is held at about 1e14, with a :class:`~mixtures.exceptions.DegenerateWarning`. scipy's quantiles are wrong below a probability of 1e-50 or so.
+    ``scipy.stats.beta(a=alpha, b=beta)``, whose quantiles are wrong below a probability of 1e-50 or so. The ends 0 and 1 are
+    outside the support: the density is 0 or infinite there, and no parameters are a maximum for rows that hold them. Where all
+    values agree within rounding, a relative spread below 1e-7, the smaller parameter is held at about 1e14, with a
+    :class:`~mixtures.exceptions.DegenerateWarning`.
 
     Examples
     --------

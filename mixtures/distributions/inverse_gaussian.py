@@ -145,8 +145,9 @@ class InverseGaussian(Family):
 
     Notes
     -----
-    ``scipy.stats.invgauss(mu=mean / shape, scale=shape)``, but for its quantiles, which fail far out and are solved for here. Where all values agree within 16 rounding errors, shape / mean is held
-    at 8e28, with a :class:`~mixtures.exceptions.DegenerateWarning`; rows whose shape would leave float64 are refused.
+    ``scipy.stats.invgauss(mu=mean / shape, scale=shape)``, but for its quantiles, which fail far out and are solved for here.
+    Where all values agree within 16 rounding errors, shape / mean is held at 8e28, with a
+    :class:`~mixtures.exceptions.DegenerateWarning`; rows whose shape would leave float64 are refused.
 
     Examples
     --------
