@@ -85,6 +85,7 @@ class Assembly:
                 address_of(kernels.accumulate, "accumulate"),
                 address_of(kernels.maximize, "maximize"),
                 plate.n_maxima,
+                plate.measure,
             )
             statistic += count * n_statistics
             columns += [self._source(j) for j in plate.columns]

@@ -15,8 +15,11 @@ __all__ = [
     "Interval",
     "Simplex",
     "Whole",
+    "between",
     "concentration",
     "fraction",
+    "log_location",
+    "log_scale",
     "natural",
     "nonnegative",
     "positive",
@@ -160,6 +163,17 @@ class Covariance:
         return [((1.0, 2.0), (2.0, 1.0)), ((1.0, 0.5), (0.0, 1.0)), (1.0, -1.0), 0.0, np.nan]
 
 
+def between(low: float, high: float, closed_low: bool, closed_high: bool, whole: bool = False) -> Interval:
+    """An interval with words of its own."""
+    words = []
+    if math.isfinite(low):
+        words.append(f"{'>=' if closed_low else '>'} {low:.15g}")
+    if math.isfinite(high):
+        words.append(f"{'<=' if closed_high else '<'} {high:.15g}")
+    text = " and ".join(["whole" if whole else "finite", *words])
+    return (Whole if whole else Interval)(low, high, closed_low, closed_high, text)
+
+
 Constraint = Interval | Simplex | Vector | Covariance
 """What a parameter may be."""
 
@@ -174,4 +188,7 @@ shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.
 # Densities with a pole at 1 cannot be told from their values at float64 numbers, 1e-16 apart there, where it is steeper.
 concentration = Interval(0.0, np.inf, False, False, "finite and > 0", (0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
 fraction = Interval(0.0, 1.0, False, False, "> 0 and < 1")
+# Of logarithms: the exponentials of all draws are numbers, too, and their moments can be told from samples.
+log_location = Interval(-np.inf, np.inf, False, False, "finite", (-40.0, -2.5, 0.0, 1.0, 3.0, 40.0))
+log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0.5, 0.9, 1.0))
 simplex = Simplex()

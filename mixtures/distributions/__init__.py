@@ -4,30 +4,52 @@ from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.beta import Beta
 from mixtures.distributions.categorical import Categorical
+from mixtures.distributions.degenerate import Degenerate
 from mixtures.distributions.exponential import Exponential
+from mixtures.distributions.frozen import Frozen
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.gumbel import Gumbel
+from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.inverse_gamma import InverseGamma
 from mixtures.distributions.inverse_gaussian import InverseGaussian
+from mixtures.distributions.location_scale import LocationScale
+from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
+from mixtures.distributions.one_column import OneColumn
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
+from mixtures.distributions.rayleigh import Rayleigh
+from mixtures.distributions.scipy_distribution import ScipyDistribution
+from mixtures.distributions.truncated import Truncated
 from mixtures.distributions.weibull import Weibull
+from mixtures.distributions.zero_inflated import ZeroInflated
 
 __all__ = [
     "Bernoulli",
     "Beta",
     "Categorical",
+    "Degenerate",
     "Distribution",
     "Exponential",
     "Family",
+    "Frozen",
     "Gamma",
+    "Gumbel",
+    "HalfNormal",
     "InverseGamma",
     "InverseGaussian",
     "Kernels",
+    "LocationScale",
+    "LogNormal",
     "MultivariateNormal",
     "Normal",
+    "OneColumn",
     "Poisson",
     "Product",
+    "Rayleigh",
+    "ScipyDistribution",
+    "Truncated",
     "Weibull",
+    "ZeroInflated",
 ]
