@@ -16,6 +16,8 @@ __all__ = [
     "Simplex",
     "Whole",
     "between",
+    "concentration",
+    "fraction",
     "log_location",
     "log_scale",
     "natural",
@@ -183,6 +185,9 @@ natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
 zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 # Shapes below a tenth put half of all draws below the smallest float64.
 shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
+# Densities with a pole at 1 cannot be told from their values at float64 numbers, 1e-16 apart there, where it is steeper.
+concentration = Interval(0.0, np.inf, False, False, "finite and > 0", (0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
+fraction = Interval(0.0, 1.0, False, False, "> 0 and < 1")
 # Of logarithms: the exponentials of all draws are numbers, too, and their moments can be told from samples.
 log_location = Interval(-np.inf, np.inf, False, False, "finite", (-40.0, -2.5, 0.0, 1.0, 3.0, 40.0))
 log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0.5, 0.9, 1.0))

@@ -2,6 +2,7 @@
 
 from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
+from mixtures.distributions.beta import Beta
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.degenerate import Degenerate
 from mixtures.distributions.exponential import Exponential
@@ -10,6 +11,7 @@ from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.gumbel import Gumbel
 from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.inverse_gamma import InverseGamma
+from mixtures.distributions.inverse_gaussian import InverseGaussian
 from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.logistic import Logistic
@@ -26,6 +28,7 @@ from mixtures.distributions.zero_inflated import ZeroInflated
 
 __all__ = [
     "Bernoulli",
+    "Beta",
     "Categorical",
     "Degenerate",
     "Distribution",
@@ -36,6 +39,7 @@ __all__ = [
     "Gumbel",
     "HalfNormal",
     "InverseGamma",
+    "InverseGaussian",
     "Kernels",
     "LocationScale",
     "LogNormal",
