@@ -15,6 +15,7 @@ __all__ = [
     "Interval",
     "Simplex",
     "Whole",
+    "degrees_of_freedom",
     "natural",
     "nonnegative",
     "positive",
@@ -169,4 +170,6 @@ natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
 zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 # Shapes below a tenth put half of all draws below the smallest float64.
 shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
+# Below a half, some draws overflow; at the upper end t and Normal are one but for rounding, which beyond decides what is likelier.
+degrees_of_freedom = Interval(0.0, 1e10, False, True, "> 0 and at most 1e10", (0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0, 1e6))
 simplex = Simplex()

@@ -9,6 +9,7 @@ from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
+from mixtures.distributions.student_t import StudentT
 
 __all__ = [
     "Bernoulli",
@@ -22,4 +23,5 @@ __all__ = [
     "Normal",
     "Poisson",
     "Product",
+    "StudentT",
 ]
