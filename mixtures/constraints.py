@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "Angle",
     "Interval",
     "Simplex",
     "Whole",
+    "angle",
     "degrees_of_freedom",
     "natural",
     "nonnegative",
@@ -82,6 +84,18 @@ class Whole(Interval):
 
     def counterexamples(self) -> list[float]:
         return [0.5, *super().counterexamples()]
+
+
+@dataclass(frozen=True)
+class Angle(Interval):
+    """Angles in radians: every finite number, of which those a period apart mean the same; from `low` to `high` is one period,
+    over which a density integrates to 1."""
+
+    def contains(self, value: Any) -> Any:
+        return math.isfinite(value) if isinstance(value, float) else np.isfinite(np.asarray(value, dtype=float))
+
+    def holds(self, low: float, high: float, whole: bool) -> bool:
+        return math.isfinite(low) and math.isfinite(high)
 
 
 @dataclass(frozen=True)
@@ -163,6 +177,7 @@ Constraint = Interval | Simplex | Vector | Covariance
 """What a parameter may be."""
 
 real = Interval(-np.inf, np.inf, False, False, "finite")
+angle = Angle(-math.pi, math.pi, True, True, "finite")
 positive = Interval(0.0, np.inf, False, False, "finite and > 0")
 nonnegative = Interval(0.0, np.inf, True, False, "finite and >= 0")
 probability = Interval(0.0, 1.0, True, True, "between 0 and 1")

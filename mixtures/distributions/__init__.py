@@ -10,6 +10,7 @@ from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.student_t import StudentT
+from mixtures.distributions.von_mises import VonMises
 
 __all__ = [
     "Bernoulli",
@@ -24,4 +25,5 @@ __all__ = [
     "Poisson",
     "Product",
     "StudentT",
+    "VonMises",
 ]
