@@ -17,7 +17,10 @@ __all__ = [
     "Simplex",
     "Whole",
     "angle",
+    "between",
     "degrees_of_freedom",
+    "log_location",
+    "log_scale",
     "natural",
     "nonnegative",
     "positive",
@@ -173,6 +176,17 @@ class Covariance:
         return [((1.0, 2.0), (2.0, 1.0)), ((1.0, 0.5), (0.0, 1.0)), (1.0, -1.0), 0.0, np.nan]
 
 
+def between(low: float, high: float, closed_low: bool, closed_high: bool, whole: bool = False) -> Interval:
+    """An interval with words of its own."""
+    words = []
+    if math.isfinite(low):
+        words.append(f"{'>=' if closed_low else '>'} {low:.15g}")
+    if math.isfinite(high):
+        words.append(f"{'<=' if closed_high else '<'} {high:.15g}")
+    text = " and ".join(["whole" if whole else "finite", *words])
+    return (Whole if whole else Interval)(low, high, closed_low, closed_high, text)
+
+
 Constraint = Interval | Simplex | Vector | Covariance
 """What a parameter may be."""
 
@@ -187,4 +201,7 @@ zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
 # Below a half, some draws overflow; at the upper end t and Normal are one but for rounding, which beyond decides what is likelier.
 degrees_of_freedom = Interval(0.0, 1e10, False, True, "> 0 and at most 1e10", (0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0, 1e6))
+# Of logarithms: the exponentials of all draws are numbers, too, and their moments can be told from samples.
+log_location = Interval(-np.inf, np.inf, False, False, "finite", (-40.0, -2.5, 0.0, 1.0, 3.0, 40.0))
+log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0.5, 0.9, 1.0))
 simplex = Simplex()

@@ -27,6 +27,9 @@ class Distribution(ABC):
     ``sample_weight`` means repetition: weight 2 gives what a repeated row gives, weight 0 what an absent row gives.
     """
 
+    is_maximum_likelihood: ClassVar[bool] = True
+    """Whether a fit maximises the weighted likelihood, so that a mixture's never falls; False for a nonparametric estimate."""
+
     @abstractmethod
     def log_prob(self, X: Any) -> Floats:
         """Log-density (or log-mass) of every row of X, shape (n,); -inf outside the support."""
@@ -97,6 +100,14 @@ class Declared(Distribution):
     def _values(self) -> dict[str, Any]:
         return dict(vars(self))
 
+    def parameter_values(self) -> dict[str, Any]:
+        """Values of the declared parameters by name; None for those to be learned."""
+        return {name: vars(self)[name] for name in self.parameters}
+
+    def replaced(self, **parameters: Any) -> Self:
+        """This distribution with other values for some of its declared parameters."""
+        return type(self)(**{**self._values(), **parameters})
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._values().items() if v is not None)})"
 
@@ -151,6 +162,16 @@ class Family(Declared):
     held: ClassVar[int | None] = None
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
     p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
+
+    n_maxima: ClassVar[int] = 0
+    """How many of a component's last statistics are maxima over rows instead of sums. They begin at -inf; ``accumulate`` leaves
+    the larger of what is there and what it sees, and only rows with a responsibility > 0 count. A minimum is a maximum of
+    negatives. Not together with ``several_columns``."""
+
+    @property
+    def _plate_kind(self) -> Any:
+        """What the distributions that one call of kernels serves have in common; they have one layout, too."""
+        return type(self)
 
     @property
     def n_features(self) -> int:
@@ -214,7 +235,11 @@ class Family(Declared):
     @property
     def n_parameters(self) -> int:
         """Number of free parameters."""
-        return len(self.parameters)
+        return sum([self._count(name) for name in self.parameters])
+
+    def _count(self, name: str) -> int:
+        """How many free numbers a parameter stands for."""
+        return 1
 
     # What users call; written once on the engine. Imported late: the assembly of plates stands above the families.
 
@@ -263,13 +288,16 @@ class Family(Declared):
     def cdf(self, x: Any) -> Floats:
         """Probability of a value <= x, elementwise."""
         self._require_complete()
-        return np.asarray(self.to_scipy().cdf(x))
+        with np.errstate(all="ignore"):  # scipy's formulas may pass through infinity with a warning and still be right
+            return np.asarray(self.to_scipy().cdf(x))
 
     def quantile(self, probability: Any) -> Floats:
         """Smallest value whose cdf reaches `probability`, elementwise."""
         self._require_complete()
-        return np.asarray(self.to_scipy().ppf(probability))
+        with np.errstate(all="ignore"):
+            return np.asarray(self.to_scipy().ppf(probability))
 
     def _moment(self, which: str) -> float:
         self._require_complete()
-        return float(getattr(self.to_scipy(), which)())
+        with np.errstate(all="ignore"):
+            return float(getattr(self.to_scipy(), which)())

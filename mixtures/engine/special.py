@@ -52,6 +52,14 @@ def exp_nonpositive(x):
 
 
 @jit
+def exp(x):
+    """exp(x) for every float64: 0 below -708.75 and inf above 709, where few numbers are left; NaN for NaN."""
+    # The reduction of exp_nonpositive serves up there as well.
+    value = exp_nonpositive(709.0 if x > 709.0 else x)
+    return np.inf if x > 709.0 else value
+
+
+@jit
 def log_normal(x):
     """log(x) for finite x in the normal range (x >= 2.3e-308); NaN for NaN.
 
@@ -131,6 +139,7 @@ _STIRLING_ERRORS = np.array(
 @jit
 def poisson_deviance(x, rate):
     """x log(x / rate) + rate - x for x > 0, rate > 0, without cancellation where x is near the rate (Loader 2000)."""
+    inline()
     v = (x - rate) / (x + rate)
     square = v * v
     # x * 2 v**3 (1/3 + v**2/5 + v**4/7 + ...) for |v| < 0.1
@@ -148,7 +157,8 @@ def poisson_deviance(x, rate):
     # Beside a rate below 1e-150 the ratio may overflow: it is taken to 2**600 times the rate.
     small = rate < 1e-150
     far = x * (log(x / (rate * _TWO_600 if small else rate)) + (415.88830833596717 if small else 0.0)) + rate - x
-    return near if -0.1 < v < 0.1 else far
+    value = near if -0.1 < v < 0.1 else far
+    return value if rate < np.inf else rate
 
 
 @jit
@@ -346,6 +356,14 @@ def stirling_series(x):
     q = q * square - 1.0 / 360.0
     q = q * square + 1.0 / 12.0
     return q * inverse
+
+
+@jit
+def stirling_rest(x):
+    """As :func:`stirling_series`, for every x > 0; not for row loops."""
+    if x >= 8.0:
+        return stirling_series(x)
+    return log_gamma(x) - ((x - 0.5) * log(x) - x + HALF_LOG_2PI)
 
 
 @jit

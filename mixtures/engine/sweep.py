@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from mixtures._numba import jit, jit_entry, jit_sums, matrix, next_of, wide_vectors
+from mixtures._numba import jit, jit_entry, matrix, next_of, wide_vectors
 from mixtures._numba_calls import MATRIX, by_address, call_accumulate, call_log_prob
 from mixtures.engine.gather import gather
 from mixtures.engine.plan import (
@@ -16,6 +16,7 @@ from mixtures.engine.plan import (
     FIRST,
     LOG_PROB,
     MASKED,
+    MAXIMA,
     OUTPUTS,
     PARAMETER,
     PARAMETERS,
@@ -29,7 +30,16 @@ from mixtures.engine.plan import (
     Task,
     unfold,
 )
-from mixtures.engine.posterior import densities, most_probable, normalise, sum_of_logs, total_of, weighted_total
+from mixtures.engine.posterior import (
+    densities,
+    most_probable,
+    normalise,
+    row_totals,
+    scale_rows,
+    sum_of_logs,
+    total_of,
+    weighted_total,
+)
 
 
 @jit
@@ -94,15 +104,6 @@ def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
 
 
 @jit
-def apply_weights(responsibilities, weights):
-    """responsibilities *= weights, row by row."""
-    wide_vectors()
-    for k in range(responsibilities.shape[0]):
-        for i in range(weights.size):
-            responsibilities[k, i] *= weights[i]
-
-
-@jit
 def observed_part(responsibilities, first, mask, column, out):
     """out = responsibilities[first:] where the cell was seen, zero elsewhere."""
     wide_vectors()
@@ -111,26 +112,14 @@ def observed_part(responsibilities, first, mask, column, out):
             out[k, i] = responsibilities[first + k, i] * mask[column, i]
 
 
-@jit_sums
-def row_totals(values, totals):
-    """Sum of every row of a matrix."""
-    wide_vectors()
-    for k in range(values.shape[0]):
-        total = 0.0
-        for i in range(values.shape[1]):
-            total += values[k, i]
-        totals[k] = total
-
-
 @jit
 def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, statistics):
-    """Add a block's statistics, given its weighted responsibilities (k, b).
+    """Add a block's statistics, given its weighted responsibilities (k, b) and their sums totals[0].
 
     The first statistic of every component of a plate is the engine's: the sum of responsibilities of the observed rows.
-    `totals` (2, k) is scratch.
+    totals[1] is scratch.
     """
     k, b = responsibilities.shape
-    row_totals(responsibilities, totals[0])
     for c in range(k):
         statistics[1 + c] += totals[0, c]
     for p in range(plan.plates.shape[0]):
@@ -150,6 +139,36 @@ def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, stati
             for c in range(count):
                 sums[c, 0] += totals[0, first + c]
             call_accumulate(plate[ACCUMULATE], values, cells, rows_of(responsibilities, first, count), sums)
+
+
+@jit
+def reset(plan, statistics):
+    """Statistics of no rows: sums are 0, maxima -inf."""
+    for i in range(statistics.size):
+        statistics[i] = 0.0
+    for p in range(plan.plates.shape[0]):
+        plate = plan.plates[p]
+        if plate[MAXIMA]:
+            own = matrix(statistics, 1 + plan.n_components + plate[STATISTIC], plate[COUNT], plate[STATISTICS])
+            for c in range(plate[COUNT]):
+                for s in range(plate[STATISTICS] - plate[MAXIMA], plate[STATISTICS]):
+                    own[c, s] = -np.inf
+
+
+@jit
+def merge(plan, totals, part):
+    """Statistics of more rows: sums are added, of two maxima the larger stays."""
+    for i in range(1 + plan.n_components):
+        totals[i] += part[i]
+    for p in range(plan.plates.shape[0]):
+        plate = plan.plates[p]
+        first, n_sums = 1 + plan.n_components + plate[STATISTIC], plate[STATISTICS] - plate[MAXIMA]
+        for _ in range(plate[COUNT]):
+            for i in range(first, first + n_sums):
+                totals[i] += part[i]
+            for i in range(first + n_sums, first + plate[STATISTICS]):
+                totals[i] = max(totals[i], part[i])
+            first += plate[STATISTICS]
 
 
 @jit
@@ -199,7 +218,7 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             if task.log_joint.size:
                 transpose(joint, first, task.log_joint)
             if task.density.size or task.posterior.size:
-                normalise(joint, top, total, inverse)
+                normalise(joint, top, total, inverse, totals[0])
             if task.density.size:
                 densities(top, total, matrix(task.density, first, 1, b)[0])
             if task.posterior.size:
@@ -207,11 +226,12 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             continue
         if task.kind == STATISTICS_OF_LABELS:
             soften(matrix(task.labels, first, 1, b)[0], task.softness, joint)
+            row_totals(joint, totals[0])
         else:
-            normalise(joint, top, total, inverse)
+            normalise(joint, top, total, inverse, totals[0])
         if rows.weights.size:
             weights = matrix(rows.weights, first, 1, b)[0]
-            apply_weights(joint, weights)
+            scale_rows(joint, weights, totals[0])
         if task.kind == STATISTICS_OF_DENSITIES:
             if rows.weights.size:
                 densities(top, total, top)
@@ -240,7 +260,7 @@ def visit_chunks(address, problem, task, parameters, log_weights, counter, stati
         start = chunk * CHUNK_ROWS
         if start >= rows.n_rows:
             return
-        part = matrix(statistics, chunk * statistics.shape[1], 1, statistics.shape[1])
-        clear(part)
+        part = matrix(statistics, chunk * statistics.shape[1], 1, statistics.shape[1])[0]
+        reset(plan, part)
         stop = min(start + CHUNK_ROWS, rows.n_rows)
-        call_visit(address, plan, rows, task, parameters, log_weights, start, stop, scratch, part[0])
+        call_visit(address, plan, rows, task, parameters, log_weights, start, stop, scratch, part)

@@ -81,15 +81,14 @@ def constraints_are_enforced(case: Case) -> None:
     """Every declared constraint's counterexamples are refused with a ParameterError that names family, parameter and value."""
     for part in parts(case.distribution):
         for name, constraint in getattr(part, "parameters", {}).items():
-            values = part._values()
-            own = values[name]
+            own = part.parameter_values()[name]
             for wrong in counterexamples(constraint):
                 if isinstance(constraint, Simplex) and isinstance(own, tuple) and isinstance(wrong, tuple):
                     wrong = (wrong + (0.0,) * len(own))[: max(len(own), 2)]
                     if len(wrong) != len(own):
                         continue
                 try:
-                    found = type(part)(**{**values, name: wrong})
+                    found = part.replaced(**{name: wrong})
                 except ParameterError as error:
                     told = type(part).__name__ in str(error) and name in str(error) and repr(wrong) in str(error)
                     require(told, f"the error for {name}={wrong!r} must name family, parameter and value, found: {error}")
