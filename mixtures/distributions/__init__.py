@@ -22,7 +22,9 @@ from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.rayleigh import Rayleigh
 from mixtures.distributions.scipy_distribution import ScipyDistribution
+from mixtures.distributions.student_t import StudentT
 from mixtures.distributions.truncated import Truncated
+from mixtures.distributions.von_mises import VonMises
 from mixtures.distributions.weibull import Weibull
 from mixtures.distributions.zero_inflated import ZeroInflated
 
@@ -51,7 +53,9 @@ __all__ = [
     "Product",
     "Rayleigh",
     "ScipyDistribution",
+    "StudentT",
     "Truncated",
+    "VonMises",
     "Weibull",
     "ZeroInflated",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from mixtures.constraints import Interval, Whole
+from mixtures.constraints import Angle, Interval, Whole
 from mixtures.exceptions import MixturesError
 from mixtures.testing.cases import Case, parts, require
 from mixtures.testing.importance import ratios
@@ -90,7 +90,7 @@ def outside_is_impossible(case: Case) -> None:
         else:
             # An infinity in one of several columns may meet another: infinity minus infinity, which no data can hold.
             outside = [x for x in domain.counterexamples() if np.isfinite(x) or (np.isinf(x) and case.one_column)]
-            outside += [value for value in (domain.low - 1e-9, domain.high + 1e-9) if np.isfinite(value)]
+            outside += [x for x in (domain.low - 1e-9, domain.high + 1e-9) if np.isfinite(x) and not domain.contains(x)]
         for value in outside:
             row = case.rows[:1].astype(object)
             row[0, j] = value
@@ -136,6 +136,8 @@ def agrees_with_scipy(case: Case) -> None:
     x = np.concatenate([x[np.isfinite(x)], [-1.0, 0.0, 0.5, 1.0, 2.0, 1e10, -1e10]])
     # At an end that does not belong to the support a density is a matter of taste.
     domain: Any = case.domains[0]
+    if isinstance(domain, Angle):  # a sine of a large number is a matter of many digits, which scipy does not spend
+        x = x[(x >= domain.low) & (x <= domain.high)]
     x = x[((x != domain.low) | domain.closed_low) & ((x != domain.high) | domain.closed_high)]
     with np.errstate(all="ignore"):
         expected = (other.logpmf if hasattr(other.dist, "logpmf") else other.logpdf)(x)
