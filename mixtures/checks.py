@@ -22,30 +22,30 @@ def check_support(components: Sequence[Parts], table: Table) -> None:
                 standing.setdefault(j, []).append(distribution)
     for j, distributions in standing.items():
         # A component that only Python knows may have any support.
-        supports = {type(d): d.support if hasattr(d, "kernels") else None for d in distributions}
-        if all([getattr(family, "encoding", "numbers") == "categories" for family in supports]):
+        supports = {(type(d), d.support if hasattr(d, "kernels") else None) for d in distributions}
+        if all([getattr(family, "encoding", "numbers") == "categories" for family, _ in supports]):
             _check_categories(j, distributions, table)
             continue
         table.check_finite(j)
-        if None not in supports.values():
+        if all([support is not None for _, support in supports]):
             _check_numbers(j, supports, table)
 
 
-def _check_numbers(column: int, supports: dict[Any, Any], table: Table) -> None:
+def _check_numbers(column: int, supports: set[tuple[Any, Any]], table: Table) -> None:
     known = table.column(column)
     if known.n_missing == known.n_rows:
         return
-    for support in supports.values():
+    for _, support in supports:
         if support.holds(known.lower, known.upper, known.whole):
             return
     values = table.numbers(column)
     inside = np.isnan(values)
-    for support in supports.values():
+    for _, support in supports:
         inside |= np.asarray(support.contains(values), dtype=bool)
     if not inside.all():
         row = int(np.flatnonzero(~inside)[0])
-        names = " or ".join(sorted(family.__name__ for family in supports))
-        words = " or ".join(sorted({support.words for support in supports.values()}))
+        names = " or ".join(sorted({family.__name__ for family, _ in supports}))
+        words = " or ".join(sorted({support.words for _, support in supports}))
         kind = "Negative values in data passed to " if values[row] < 0 else ""
         raise DataError(
             f"{kind}{names} on {table.where(column)}: values must be {words}, row {table.row(row)} has {values[row]:.15g}"

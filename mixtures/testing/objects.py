@@ -80,7 +80,8 @@ def counts_are_right(case: Case) -> None:
 def constraints_are_enforced(case: Case) -> None:
     """Every declared constraint's counterexamples are refused with a ParameterError that names family, parameter and value."""
     for part in parts(case.distribution):
-        for name, constraint in getattr(part, "parameters", {}).items():
+        declared = {**getattr(part, "parameters", {}), **getattr(part, "arguments", {})}
+        for name, constraint in declared.items():
             values = part._values()
             own = values[name]
             for wrong in counterexamples(constraint):
