@@ -6,6 +6,7 @@ from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.multivariate_normal import MultivariateNormal
+from mixtures.distributions.negative_binomial import NegativeBinomial
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
@@ -19,6 +20,7 @@ __all__ = [
     "Gamma",
     "Kernels",
     "MultivariateNormal",
+    "NegativeBinomial",
     "Normal",
     "Poisson",
     "Product",
