@@ -26,6 +26,7 @@ __all__ = [
     "natural",
     "nonnegative",
     "positive",
+    "positive_probability",
     "probability",
     "real",
     "shape",
@@ -197,6 +198,7 @@ angle = Angle(-math.pi, math.pi, True, True, "finite")
 positive = Interval(0.0, np.inf, False, False, "finite and > 0")
 nonnegative = Interval(0.0, np.inf, True, False, "finite and >= 0")
 probability = Interval(0.0, 1.0, True, True, "between 0 and 1")
+positive_probability = Interval(0.0, 1.0, False, True, "> 0 and at most 1")
 natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
 zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 # Shapes below a tenth put half of all draws below the smallest float64.

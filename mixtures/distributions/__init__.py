@@ -16,6 +16,7 @@ from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.logistic import Logistic
 from mixtures.distributions.multivariate_normal import MultivariateNormal
+from mixtures.distributions.negative_binomial import NegativeBinomial
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.one_column import OneColumn
 from mixtures.distributions.poisson import Poisson
@@ -47,6 +48,7 @@ __all__ = [
     "LogNormal",
     "Logistic",
     "MultivariateNormal",
+    "NegativeBinomial",
     "Normal",
     "OneColumn",
     "Poisson",

@@ -104,18 +104,9 @@ class LocationScale(Wrapped):
     arguments = {"location": real, "scale": positive}
 
     def __init__(self, base: Any, location: float = 0.0, scale: float = 1.0) -> None:
-        super().__init__(base)
-        for name, value in (("location", location), ("scale", scale)):
-            if value is None:
-                raise ParameterError(f"LocationScale: {name} is not learned, give it a value")
-            constraint = self.arguments[name]
-            try:
-                found = float(value)
-            except (TypeError, ValueError):
-                found = np.nan
-            if not constraint.contains(found):
-                raise ParameterError(f"LocationScale: {name} must be {constraint.words}, found {value!r}")
-            vars(self)[name] = found
+        super().__init__(base, location=location, scale=scale)
+        if location is None or scale is None:
+            raise ParameterError("LocationScale: location and scale are not learned, give them values")
         if base.encoding == "categories" or base.reads_block:
             raise ParameterError(f"LocationScale: expected a distribution of one column of numbers, found {base!r}")
         if isinstance(base.support, Whole) and (self.scale != 1.0 or not self.location.is_integer()):

@@ -21,6 +21,7 @@ _TWO_600 = 2.0**600
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 _LARGEST = 1.7976931348623157e308
 _MANTISSA = np.int64(0x000FFFFFFFFFFFFF)
+_LEADING_BITS = np.int64(-(1 << 27))
 _SQRT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
 
 HALF_LOG_2PI = 0.9189385332046727418
@@ -101,6 +102,7 @@ def log(x):
 def stirling_error(n):
     """log n! - [(n + 1/2) log n - n + log(2 pi) / 2] for n > 0 (Loader 2000, "Fast and accurate computation of binomial
     probabilities"); for n below 16, whole n only. The series is that of Abramowitz & Stegun 6.1.41."""
+    inline()
     m = n if n >= 16.0 else 16.0
     inverse = 1.0 / m
     square = inverse * inverse
@@ -140,7 +142,14 @@ _STIRLING_ERRORS = np.array(
 def poisson_deviance(x, rate):
     """x log(x / rate) + rate - x for x > 0, rate > 0, without cancellation where x is near the rate (Loader 2000)."""
     inline()
-    v = (x - rate) / (x + rate)
+    return deviance(x, rate, x - rate)
+
+
+@jit
+def deviance(x, rate, difference):
+    """As :func:`poisson_deviance` where x - rate is known better than from its rounded ends."""
+    inline()
+    v = difference / (x + rate)
     square = v * v
     # x * 2 v**3 (1/3 + v**2/5 + v**4/7 + ...) for |v| < 0.1
     p = 1.0 / 21.0
@@ -153,12 +162,18 @@ def poisson_deviance(x, rate):
     p = p * square + 1.0 / 7.0
     p = p * square + 1.0 / 5.0
     p = p * square + 1.0 / 3.0
-    near = (x - rate) * v + 2.0 * x * v * square * p
+    near = difference * v + 2.0 * x * v * square * p
     # Beside a rate below 1e-150 the ratio may overflow: it is taken to 2**600 times the rate.
     small = rate < 1e-150
-    far = x * (log(x / (rate * _TWO_600 if small else rate)) + (415.88830833596717 if small else 0.0)) + rate - x
+    far = x * (log(x / (rate * _TWO_600 if small else rate)) + (415.88830833596717 if small else 0.0)) - difference
     value = near if -0.1 < v < 0.1 else far
     return value if rate < np.inf else rate
+
+
+@jit
+def leading_half(x):
+    """x without the last 27 bits of its mantissa: the product of two such numbers is exact."""
+    return bits_to_float(float_to_bits(x) & _LEADING_BITS)
 
 
 @jit
@@ -346,6 +361,7 @@ def inverse_digamma(y):
 @jit
 def stirling_series(x):
     """log gamma(x) - [(x - 1/2) log x - x + log(2 pi) / 2] for x >= 8; relative error 2e-15 (Abramowitz & Stegun 6.1.41)."""
+    inline()
     inverse = 1.0 / x
     square = inverse * inverse
     q = 1.0 / 156.0
