@@ -9,7 +9,8 @@ import numpy as np
 
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError
-from mixtures.parts import Parts, distinct
+from mixtures.parts import Parts, block_of, distinct
+from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
 
@@ -28,7 +29,35 @@ def check_support(components: Sequence[Parts], table: Table) -> None:
             continue
         table.check_finite(j)
         if None not in supports.values():
-            _check_numbers(j, supports, table)
+            cells = {family: support.cells if isinstance(support, RowSupport) else support for family, support in supports.items()}
+            _check_numbers(j, cells, table)
+    _check_rows(distinct(components), table)
+
+
+def _check_rows(components: Sequence[Parts], table: Table) -> None:
+    """Refuse a row that every component gives to a family over the same columns jointly, none of which allows it."""
+    standing = [dict(zip(component.columns, component.factors, strict=True)) for component in components]
+    for columns in standing[0]:
+        factors = [factors.get(columns) for factors in standing]
+        supports = {type(d): d.support if hasattr(d, "kernels") else None for d in factors}
+        if not all([isinstance(support, RowSupport) for support in supports.values()]):
+            continue
+        rows = block_of(columns, table)
+        inside = np.isnan(rows).any(axis=1)  # missing cells are the engine's to take or to refuse
+        for support in supports.values():
+            inside |= support.contains(rows)
+        if not inside.all():
+            row = int(np.flatnonzero(~inside)[0])
+            support = next(iter(supports.values()))
+            names = " or ".join(sorted(family.__name__ for family in supports))
+            words = " or ".join(sorted({support.words for support in supports.values()}))
+            where = ", ".join([repr(table.names[j]) if table.named else table.names[j] for j in columns])
+            cells = ", ".join([f"{value:.9g}" for value in rows[row]])
+            advice = f"; {support.advice}" if support.advice else ""
+            raise DataError(
+                f"{names} on columns {where}: rows must be {words}, row {table.row(row)} has ({cells}), "
+                f"{support.found(rows[row])}{advice}"
+            )
 
 
 def _check_numbers(column: int, supports: dict[Any, Any], table: Table) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mixtures.column import Column
 from mixtures.constraints import Constraint, Interval
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
+from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
 Floats = npt.NDArray[np.float64]
@@ -132,7 +133,8 @@ class Family(Declared):
     numbers for the kernels (``_pack``, ``_layout``) and back (``_unpack``).
     """
 
-    support: ClassVar[Interval | None]
+    support: ClassVar[Interval | RowSupport | None]
+    """What a value, or of a family over several columns a row, may be; None for categories."""
     kernels: ClassVar[Kernels]
     several_columns: ClassVar[bool] = False
     """Whether the kernels take any number of columns at once, column j's P/d parameters and (S-1)/d statistics at place j."""
