@@ -84,6 +84,7 @@ class Assembly:
                 address_of(kernels.log_prob, "log_prob"),
                 address_of(kernels.accumulate, "accumulate"),
                 address_of(kernels.maximize, "maximize"),
+                plate.n_maxima,
             )
             statistic += count * n_statistics
             columns += [self._source(j) for j in plate.columns]

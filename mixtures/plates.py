@@ -42,6 +42,11 @@ class Plate:
     start: int = 0
 
     @property
+    def n_maxima(self) -> int:
+        """How many of a component's last statistics are maxima over rows."""
+        return 0 if self.family is None else self.family.n_maxima
+
+    @property
     def n_members(self) -> int:
         """Distributions per component."""
         return len(self.shares[0].members)

@@ -154,6 +154,11 @@ class Family(Declared):
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
     p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
 
+    n_maxima: ClassVar[int] = 0
+    """How many of a component's last statistics are maxima over rows instead of sums. They begin at -inf; ``accumulate`` leaves
+    the larger of what is there and what it sees, and only rows with a responsibility > 0 count. A minimum is a maximum of
+    negatives. Not together with ``several_columns``."""
+
     @property
     def n_features(self) -> int:
         """Number of columns."""

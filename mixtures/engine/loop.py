@@ -41,7 +41,7 @@ from mixtures.engine.plan import (
 )
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
-from mixtures.engine.sweep import call_visit, scratch_for, visit, visit_chunks
+from mixtures.engine.sweep import call_visit, merge, reset, scratch_for, visit, visit_chunks
 
 MAX_REPEATS = 3
 
@@ -91,23 +91,19 @@ def em_steps(visit, problem, kind, labels, softness, parameters, log_weights, hi
     k = plan.n_components
     totals, part, trial = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics), np.empty(parameters.size)
     flags = progress[2:]
-    merge = chunks.shape[0] > 0
-    scratch = part if merge else scratch_for(plan)
+    given = chunks.shape[0] > 0
+    scratch = part if given else scratch_for(plan)
     while progress[0] < max_iter:
-        for i in range(totals.size):
-            totals[i] = 0.0
-        if merge:
+        reset(plan, totals)
+        if given:
             for chunk in range(chunks.shape[0]):
-                for i in range(totals.size):
-                    totals[i] += chunks[chunk, i]
+                merge(plan, totals, chunks[chunk])
         else:
             for start in range(0, rows.n_rows, CHUNK_ROWS):
-                for i in range(part.size):
-                    part[i] = 0.0
+                reset(plan, part)
                 stop = min(start + CHUNK_ROWS, rows.n_rows)
                 call_visit(visit, plan, rows, task, parameters, log_weights, start, stop, scratch, part)
-                for i in range(totals.size):
-                    totals[i] += part[i]
+                merge(plan, totals, part)
         iteration, repeats = progress[0], progress[1]
         total_weight = 0.0
         for c in range(k):
@@ -131,7 +127,7 @@ def em_steps(visit, problem, kind, labels, softness, parameters, log_weights, hi
             progress[1] = 0
             if task.kind == STATISTICS_OF_LABELS and not outcome & UNSETTLED:
                 break
-        if merge:
+        if given:
             break
     return CONTINUE
 

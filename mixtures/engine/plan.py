@@ -33,7 +33,8 @@ PREPARE = 9  # addresses of kernels
 LOG_PROB = 10
 ACCUMULATE = 11
 MAXIMIZE = 12
-FIELDS = 13
+MAXIMA = 13  # how many of a component's last statistics are maxima over rows, not sums
+FIELDS = 14
 
 ROW_NUMBER = -1
 """A source that stands for the row's own number."""
@@ -54,7 +55,7 @@ class Plan(NamedTuple):
 
     n_components: int
     block_rows: int
-    plates: Ints  # (plates, 13), the fields above
+    plates: Ints  # (plates, 14), the fields above
     columns: Ints  # (plate columns,) index into Rows.addresses, or ROW_NUMBER
     origins: Floats  # (plate columns,) what zero of the kernel's column is in the table's column
     units: Floats  # (plate columns,) what one unit of the kernel's column is worth in the table's units

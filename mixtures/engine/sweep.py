@@ -16,6 +16,7 @@ from mixtures.engine.plan import (
     FIRST,
     LOG_PROB,
     MASKED,
+    MAXIMA,
     OUTPUTS,
     PARAMETER,
     PARAMETERS,
@@ -153,6 +154,36 @@ def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, stati
 
 
 @jit
+def reset(plan, statistics):
+    """Statistics of no rows: sums are 0, maxima -inf."""
+    for i in range(statistics.size):
+        statistics[i] = 0.0
+    for p in range(plan.plates.shape[0]):
+        plate = plan.plates[p]
+        if plate[MAXIMA]:
+            own = matrix(statistics, 1 + plan.n_components + plate[STATISTIC], plate[COUNT], plate[STATISTICS])
+            for c in range(plate[COUNT]):
+                for s in range(plate[STATISTICS] - plate[MAXIMA], plate[STATISTICS]):
+                    own[c, s] = -np.inf
+
+
+@jit
+def merge(plan, totals, part):
+    """Statistics of more rows: sums are added, of two maxima the larger stays."""
+    for i in range(1 + plan.n_components):
+        totals[i] += part[i]
+    for p in range(plan.plates.shape[0]):
+        plate = plan.plates[p]
+        first, n_sums = 1 + plan.n_components + plate[STATISTIC], plate[STATISTICS] - plate[MAXIMA]
+        for _ in range(plate[COUNT]):
+            for i in range(first, first + n_sums):
+                totals[i] += part[i]
+            for i in range(first + n_sums, first + plate[STATISTICS]):
+                totals[i] = max(totals[i], part[i])
+            first += plate[STATISTICS]
+
+
+@jit
 def soften(labels, softness, joint):
     """Log-joint (k, b) becomes responsibilities: 1 - softness of the rows labelled with a component and softness / k of every
     row, but nothing of a row that lies outside its support."""
@@ -240,7 +271,7 @@ def visit_chunks(address, problem, task, parameters, log_weights, counter, stati
         start = chunk * CHUNK_ROWS
         if start >= rows.n_rows:
             return
-        part = matrix(statistics, chunk * statistics.shape[1], 1, statistics.shape[1])
-        clear(part)
+        part = matrix(statistics, chunk * statistics.shape[1], 1, statistics.shape[1])[0]
+        reset(plan, part)
         stop = min(start + CHUNK_ROWS, rows.n_rows)
-        call_visit(address, plan, rows, task, parameters, log_weights, start, stop, scratch, part[0])
+        call_visit(address, plan, rows, task, parameters, log_weights, start, stop, scratch, part)
