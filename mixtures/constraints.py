@@ -112,6 +112,8 @@ class Vector:
     words: str = "a sequence of finite numbers"
     cells: Interval = Interval(-np.inf, np.inf, False, False, "finite")
     members: tuple[tuple[float, ...], ...] = ((0.0, 0.0), (1.0, -2.5), (1e6, 3.0))
+    least: int = 1
+    """How many numbers, at least."""
 
     def convert(self, value: Any) -> Any:
         """A parameter as it is kept."""
@@ -119,7 +121,7 @@ class Vector:
 
     def contains(self, value: Any) -> Any:
         """Whether the vector is one."""
-        return len(value) > 0 and all(self.cells.contains(x) for x in value)
+        return len(value) >= self.least and all(self.cells.contains(x) for x in value)
 
     def examples(self) -> list[Any]:
         """A few members."""
@@ -199,6 +201,9 @@ zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
 simplex = Simplex()
 concentrations = Vector(
-    "a sequence of finite numbers > 0", positive, ((0.5, 0.9), (1.0, 1.0, 1.0), (3.0, 0.7, 2.0), (40.0, 500.0, 3.0, 1.0))
+    "a sequence of at least two finite numbers > 0",
+    positive,
+    ((0.5, 0.9), (1.0, 1.0, 1.0), (3.0, 0.7, 2.0), (40.0, 500.0, 3.0, 1.0)),
+    least=2,
 )
 unit_vector = UnitVector()

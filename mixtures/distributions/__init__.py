@@ -3,8 +3,10 @@
 from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
+from mixtures.distributions.dirichlet import Dirichlet
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.multinomial import Multinomial
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
@@ -13,11 +15,13 @@ from mixtures.distributions.product import Product
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Dirichlet",
     "Distribution",
     "Exponential",
     "Family",
     "Gamma",
     "Kernels",
+    "Multinomial",
     "MultivariateNormal",
     "Normal",
     "Poisson",

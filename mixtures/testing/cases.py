@@ -217,4 +217,12 @@ def make_case(distribution: Any, X: Any, support: Interval | None, seed: int) ->
         declared = getattr(distribution, "support", None)
         domains = [support or (declared if isinstance(declared, Interval) else real)] * rows.shape[1]
     rows.setflags(write=False)  # no fit may write to its caller's data
-    return Case(distribution, rows, tuple(domains), _names(distribution), isinstance(distribution, Distribution), seed, _blocks(distribution))
+    return Case(
+        distribution,
+        rows,
+        tuple(domains),
+        _names(distribution),
+        isinstance(distribution, Distribution),
+        seed,
+        _blocks(distribution),
+    )

@@ -29,7 +29,9 @@ def propose(case: Case, n: int, random: np.random.Generator, like: npt.NDArray[A
     reals = []
     joint = set()
     for columns, support in case.blocks:
-        values, log_density = _propose_block(support, case.rows[:, columns].astype(float), like[:, columns].astype(float), n, random)
+        values, log_density = _propose_block(
+            support, case.rows[:, columns].astype(float), like[:, columns].astype(float), n, random
+        )
         drawn[:, columns] = values
         log_q += log_density
         joint.update(columns)
@@ -62,9 +64,7 @@ def propose(case: Case, n: int, random: np.random.Generator, like: npt.NDArray[A
     return as_numbers(drawn), log_q
 
 
-def _propose_block(
-    support: RowSupport, rows: Floats, like: Floats, n: int, random: np.random.Generator
-) -> tuple[Floats, Floats]:
+def _propose_block(support: RowSupport, rows: Floats, like: Floats, n: int, random: np.random.Generator) -> tuple[Floats, Floats]:
     """Rows of a joint support: uniform, where it has a chart half of them, which bounds the ratios from below (a defensive mixture,
     Hesterberg 1995); the others from a t in the chart, as for real columns."""
     drawn = support.uniform(like, n, random)
