@@ -15,10 +15,12 @@ __all__ = [
     "Angle",
     "Interval",
     "Simplex",
+    "UnitVector",
     "Whole",
     "angle",
     "between",
     "concentration",
+    "concentrations",
     "degrees_of_freedom",
     "fraction",
     "log_location",
@@ -31,6 +33,7 @@ __all__ = [
     "real",
     "shape",
     "simplex",
+    "unit_vector",
     "zero_one",
 ]
 
@@ -125,9 +128,13 @@ class Simplex:
 
 @dataclass(frozen=True)
 class Vector:
-    """Finite vectors of any length."""
+    """Vectors of any length whose numbers all lie in an interval."""
 
     words: str = "a sequence of finite numbers"
+    cells: Interval = Interval(-np.inf, np.inf, False, False, "finite")
+    members: tuple[tuple[float, ...], ...] = ((0.0, 0.0), (1.0, -2.5), (1e6, 3.0))
+    least: int = 1
+    """How many numbers, at least."""
 
     def convert(self, value: Any) -> Any:
         """A parameter as it is kept."""
@@ -135,15 +142,38 @@ class Vector:
 
     def contains(self, value: Any) -> Any:
         """Whether the vector is one."""
-        return len(value) > 0 and all(math.isfinite(x) for x in value)
+        return len(value) >= self.least and all(self.cells.contains(x) for x in value)
 
     def examples(self) -> list[Any]:
-        """A few members, all of one length."""
-        return [(0.0, 0.0), (1.0, -2.5), (1e6, 3.0)]
+        """A few members."""
+        return list(self.members)
 
     def counterexamples(self) -> list[Any]:
         """A few values that are none."""
-        return [(), (np.nan, 1.0), (0.0, np.inf), 1.0]
+        return [(), 1.0, *((x, 1.0) for x in self.cells.counterexamples())]
+
+
+@dataclass(frozen=True)
+class UnitVector:
+    """Vectors of at least two numbers, of length 1 (within 1e-8)."""
+
+    words: str = "a sequence of at least two numbers of length 1"
+
+    def convert(self, value: Any) -> Any:
+        """A parameter as it is kept."""
+        return tuple(map(float, value))
+
+    def contains(self, value: Any) -> Any:
+        """Whether the vector is one."""
+        return len(value) > 1 and abs(math.fsum(x * x for x in value) - 1.0) <= 2e-8
+
+    def examples(self) -> list[Any]:
+        """A few members."""
+        return [(1.0, 0.0), (0.6, -0.8), (0.36, 0.48, -0.8), (0.0, 0.0, 1.0), (0.5, -0.5, 0.5, 0.5)]
+
+    def counterexamples(self) -> list[Any]:
+        """A few values that are none."""
+        return [(), (1.0,), (1.0, 1.0), (0.0, 0.0), (np.nan, 1.0), (np.inf, 0.0), 1.0]
 
 
 @dataclass(frozen=True)
@@ -190,7 +220,7 @@ def between(low: float, high: float, closed_low: bool, closed_high: bool, whole:
     return (Whole if whole else Interval)(low, high, closed_low, closed_high, text)
 
 
-Constraint = Interval | Simplex | Vector | Covariance
+Constraint = Interval | Simplex | Vector | UnitVector | Covariance
 """What a parameter may be."""
 
 real = Interval(-np.inf, np.inf, False, False, "finite")
@@ -212,3 +242,10 @@ degrees_of_freedom = Interval(0.0, 1e10, False, True, "> 0 and at most 1e10", (0
 log_location = Interval(-np.inf, np.inf, False, False, "finite", (-40.0, -2.5, 0.0, 1.0, 3.0, 40.0))
 log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0.5, 0.9, 1.0))
 simplex = Simplex()
+concentrations = Vector(
+    "a sequence of at least two finite numbers > 0",
+    positive,
+    ((0.5, 0.9), (1.0, 1.0, 1.0), (3.0, 0.7, 2.0), (40.0, 500.0, 3.0, 1.0)),
+    least=2,
+)
+unit_vector = UnitVector()

@@ -5,6 +5,7 @@ from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.beta import Beta
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.degenerate import Degenerate
+from mixtures.distributions.dirichlet import Dirichlet
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.frozen import Frozen
 from mixtures.distributions.gamma import Gamma
@@ -15,6 +16,7 @@ from mixtures.distributions.inverse_gaussian import InverseGaussian
 from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.logistic import Logistic
+from mixtures.distributions.multinomial import Multinomial
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.negative_binomial import NegativeBinomial
 from mixtures.distributions.normal import Normal
@@ -34,6 +36,7 @@ __all__ = [
     "Beta",
     "Categorical",
     "Degenerate",
+    "Dirichlet",
     "Distribution",
     "Exponential",
     "Family",
@@ -47,6 +50,7 @@ __all__ = [
     "LocationScale",
     "LogNormal",
     "Logistic",
+    "Multinomial",
     "MultivariateNormal",
     "NegativeBinomial",
     "Normal",

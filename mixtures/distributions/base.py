@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mixtures.column import Column
 from mixtures.constraints import Constraint, Interval
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
+from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
 Floats = npt.NDArray[np.float64]
@@ -177,8 +178,9 @@ class Family(Declared):
         return type(self)
 
     @property
-    def support(self) -> Interval | None:
-        """Constraint on the values of a column, None for any: an attribute of the class, or a property where arguments enter."""
+    def support(self) -> Interval | RowSupport | None:
+        """What a value, or of a family over several columns a row, may be; None for categories: an attribute of the class, or a
+        property where arguments enter."""
         raise NotImplementedError(f"{type(self).__name__} declares no support")
 
     @property

@@ -94,8 +94,17 @@ def outside_is_impossible(case: Case) -> None:
         for value in outside:
             row = case.rows[:1].astype(object)
             row[0, j] = value
-            found = case.log_prob(row)[0]
-            require(found == -np.inf, f"log_prob outside the support must be -inf, found {found} at {row[0].tolist()}")
+            _require_impossible(case, row)
+    for columns, support in case.blocks:
+        for beside in support.outside(case.rows[0, columns].astype(float)):
+            row = case.rows[:1].astype(object)
+            row[0, columns] = beside
+            _require_impossible(case, row)
+
+
+def _require_impossible(case: Case, row: npt.NDArray[Any]) -> None:
+    found = case.log_prob(row)[0]
+    require(found == -np.inf, f"log_prob outside the support must be -inf, found {found} at {row[0].tolist()}")
 
 
 def missing_cells_add_nothing(case: Case) -> None:
@@ -242,7 +251,7 @@ def _check_one_column(case: Case, drawn: Floats) -> None:
 
 
 def _check_columns(case: Case, drawn: npt.NDArray[Any]) -> None:
-    proposed, ratio = ratios(case, N_PROPOSED)
+    proposed, ratio = ratios(case, N_PROPOSED, like=drawn)
     below_drawn, below_proposed = [], []
     for j, domain in enumerate(case.domains):
         if isinstance(domain, tuple):
