@@ -9,6 +9,7 @@ from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.gumbel import Gumbel
 from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.inverse_gamma import InverseGamma
+from mixtures.distributions.laplace import Laplace
 from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.logistic import Logistic
@@ -35,6 +36,7 @@ __all__ = [
     "HalfNormal",
     "InverseGamma",
     "Kernels",
+    "Laplace",
     "LocationScale",
     "LogNormal",
     "Logistic",
