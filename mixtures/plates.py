@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from mixtures.column import Column
+from mixtures.constraints import Whole
 from mixtures.door import SIZE as DOOR_SIZE
-from mixtures.engine.plan import ROW_NUMBER
+from mixtures.engine.plan import ATOMS, ROW_NUMBER, YIELDS
 from mixtures.exceptions import DataError, ParameterError
 from mixtures.parts import Parts
 from mixtures.table import Table
@@ -40,6 +41,7 @@ class Plate:
     shares: list[Share]
     count: int = 0  # of components
     start: int = 0
+    measure: int = 0  # ATOMS or YIELDS where point masses share a column with densities
 
     @property
     def n_maxima(self) -> int:
@@ -97,7 +99,23 @@ def lay(components: Sequence[Parts], known: dict[int, Column], table: Table) -> 
         else:
             shared[call] = plate
             plates.append(plate)
+    _give_way(plates)
     return plates
+
+
+def _give_way(plates: Sequence[Plate]) -> None:
+    """Tell point masses from the densities that share their columns, if there are any: the two have different measures."""
+    atomic = [plate for plate in plates if getattr(plate.family, "atoms", None) is not None]
+    for atoms in atomic:
+        for plate in plates:
+            if plate not in atomic and atoms.columns[0] in plate.columns and _is_continuous(plate.shares[0].members[0]):
+                atoms.measure, plate.measure = ATOMS, YIELDS
+
+
+def _is_continuous(distribution: Any) -> bool:
+    """Whether it has a density; what only Python knows, and does not say otherwise, has one."""
+    support = getattr(distribution, "support", None) or getattr(distribution, "domain", None)
+    return getattr(distribution, "encoding", "numbers") == "numbers" and not isinstance(support, Whole)
 
 
 def _plate(first: int, distribution: Any, columns: tuple[int, ...], known: dict[int, Column], table: Table) -> Plate:

@@ -10,7 +10,8 @@ Weighted maximum likelihood: with s = log(mean x) - mean(log x) >= 0, means weig
 log(shape) - digamma(shape) = s, and rate = shape / mean(x). With the rate held, digamma(shape) = log(rate) + mean(log x).
 
 Under a large shape the rows lie so close together that s is lost in the rounding of the logarithms. The pass is then asked for
-again with sums about a centre c, the mean: with d = mean(x) / c - 1 and phi(u) = u - log(1 + u) >= 0, s = mean(phi(x / c - 1)) - phi(d).
+again with sums about a centre c, the mean: with d = mean(x) / c - 1 and phi(u) = u - log(1 + u) >= 0,
+s = mean(phi(x / c - 1)) - phi(d).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from mixtures._numba_calls import MATRIX, by_address, call_accumulate, call_log_
 from mixtures.engine.gather import gather
 from mixtures.engine.plan import (
     ACCUMULATE,
+    ATOMS,
     CHUNK_ROWS,
     COLUMN,
     COUNT,
@@ -17,6 +18,7 @@ from mixtures.engine.plan import (
     LOG_PROB,
     MASKED,
     MAXIMA,
+    MEASURE,
     OUTPUTS,
     PARAMETER,
     PARAMETERS,
@@ -25,6 +27,7 @@ from mixtures.engine.plan import (
     STATISTICS_OF_DENSITIES,
     STATISTICS_OF_LABELS,
     WIDTH,
+    YIELDS,
     Plan,
     Rows,
     Task,
@@ -81,6 +84,40 @@ def rows_of(values, first, count):
 
 
 @jit
+def stands_on(plan, plate, source):
+    """Whether one of a plate's columns is this one of the table."""
+    found = False
+    for j in range(plate[COLUMN], plate[COLUMN] + plate[WIDTH]):
+        found = found or plan.columns[j] == source
+    return found
+
+
+@jit
+def yield_to_atoms(plan, parameters, x, mask, joint, spare):
+    """joint = -inf for densities where a point mass on their column stands: with respect to the sum of the two measures, a
+    density is 0 at the atoms."""
+    b = joint.shape[1]
+    for p in range(plan.plates.shape[0]):
+        atoms = plan.plates[p]
+        if atoms[MEASURE] != ATOMS:
+            continue
+        column = atoms[COLUMN]
+        part = matrix(spare, 0, atoms[COUNT], b)
+        clear(part)
+        values = matrix(parameters, atoms[PARAMETER], atoms[COUNT], atoms[PARAMETERS])
+        call_log_prob(atoms[LOG_PROB], values, rows_of(x, column, 1), part)
+        for q in range(plan.plates.shape[0]):
+            plate = plan.plates[q]
+            if plate[MEASURE] != YIELDS or not stands_on(plan, plate, plan.columns[column]):
+                continue
+            for a in range(part.shape[0]):
+                for k in range(plate[FIRST], plate[FIRST] + plate[COUNT]):
+                    for i in range(b):
+                        met = part[a, i] > -np.inf and (not atoms[MASKED] or mask[column, i] == 1.0)
+                        joint[k, i] = -np.inf if met else joint[k, i]
+
+
+@jit
 def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
     """joint[k] = log weight of component k + its log-density of each row."""
     wide_vectors()
@@ -89,8 +126,10 @@ def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
         level = log_weights[k]
         for i in range(b):
             joint[k, i] = level
+    has_atoms = False
     for p in range(plan.plates.shape[0]):
         plate = plan.plates[p]
+        has_atoms = has_atoms or plate[MEASURE] == ATOMS
         first, count, column = plate[FIRST], plate[COUNT], plate[COLUMN]
         values = matrix(parameters, plate[PARAMETER], count, plate[PARAMETERS])
         cells = rows_of(x, column, plate[WIDTH])
@@ -101,6 +140,8 @@ def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
             add_observed(joint, first, mask, column, part)
         else:
             call_log_prob(plate[LOG_PROB], values, cells, rows_of(joint, first, count))
+    if has_atoms:
+        yield_to_atoms(plan, parameters, x, mask, joint, spare)
 
 
 @jit
@@ -143,7 +184,9 @@ def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, stati
 
 @jit
 def reset(plan, statistics):
-    """Statistics of no rows: sums are 0, maxima -inf."""
+    """Statistics of no rows: sums are 0, maxima -inf. Of size 0 they are not wanted."""
+    if statistics.size == 0:
+        return
     for i in range(statistics.size):
         statistics[i] = 0.0
     for p in range(plan.plates.shape[0]):

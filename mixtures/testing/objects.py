@@ -80,8 +80,9 @@ def counts_are_right(case: Case) -> None:
 def constraints_are_enforced(case: Case) -> None:
     """Every declared constraint's counterexamples are refused with a ParameterError that names family, parameter and value."""
     for part in parts(case.distribution):
-        for name, constraint in getattr(part, "parameters", {}).items():
-            own = part.parameter_values()[name]
+        declared = {**getattr(part, "parameters", {}), **getattr(part, "arguments", {})}
+        for name, constraint in declared.items():
+            own = part.parameter_values()[name] if name in part.parameters else vars(part)[name]
             for wrong in counterexamples(constraint):
                 if isinstance(constraint, Simplex) and isinstance(own, tuple) and isinstance(wrong, tuple):
                     wrong = (wrong + (0.0,) * len(own))[: max(len(own), 2)]
