@@ -5,6 +5,7 @@ from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.kernel_density import KernelDensity
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.one_column import OneColumn
@@ -20,6 +21,7 @@ __all__ = [
     "Exponential",
     "Family",
     "Gamma",
+    "KernelDensity",
     "Kernels",
     "MultivariateNormal",
     "Normal",
