@@ -49,6 +49,19 @@ def test_densities_have_all_digits_far_tails_and_tiny_weights_included(spread):
         assert found == pytest.approx(expected, rel=1e-13, abs=1e-13)
 
 
+def test_many_points_are_summed_to_all_digits():
+    random = np.random.default_rng(5)
+    points, weights = random.standard_t(3.0, 5000), random.exponential(1.0, 5000)
+    distribution = KernelDensity(0.2, points=points, weights=weights)
+    x = np.concatenate([np.linspace(-8, 8, 200), points.max() + np.array([0.1, 1.0, 1.35, 1.39, 1.41, 2.0, 20.0, 1e4])])
+    exponents = -0.5 * ((x[:, None].astype(np.longdouble) - points) / np.longdouble(0.2)) ** 2
+    top = exponents.max(axis=1, keepdims=True)
+    total = (np.exp(exponents - top) * weights).sum(axis=1) / (
+        np.longdouble(0.2) * np.sqrt(2 * np.longdouble(np.pi)) * weights.sum()
+    )
+    np.testing.assert_allclose(distribution.log_prob(x), np.log(total) + top[:, 0], rtol=1e-13, atol=1e-13)
+
+
 def test_silvermans_rule():
     distribution = KernelDensity().fit(POINTS)
     low, high = np.quantile(POINTS, [0.25, 0.75], method="inverted_cdf")

@@ -7,7 +7,9 @@ A fit keeps the rows as points, sorted and equal ones merged, with their weights
 means repetition. As a component of a mixture it makes EM nonparametric (Benaglia, Chauveau & Hunter 2009, J. Comput. Graph.
 Stat. 18:505): its fit maximises no likelihood, so a mixture's may fall, and ``is_maximum_likelihood`` says so.
 
-The sum runs outwards from x until all that is left, weighted, could not change it by 2^-56: exact, far tails included.
+The sum runs outwards from x until all that is left, weighted, could not change it by 2^-56: exact, far tails included. Points of
+one cell of half a bandwidth are summed together through their moments (the fast Gauss transform of Greengard & Strain 1991, its
+Taylor series taken to the last bit), so that a value costs a microsecond or two whatever the number of points.
 """
 
 from __future__ import annotations
@@ -26,38 +28,83 @@ from mixtures.engine.special import HALF_LOG_2PI, exp_nonpositive, log
 from mixtures.exceptions import ParameterError
 
 NEGLIGIBLE = 2.0**-56
+TERMS = 28
+"""Of a cell's series: within `REACH`, |y t| is at most 2.5, and 2.5^28 / 28! is 5e-19."""
+REACH = 10.0
+"""Bandwidths from its centre at which a cell's series is used."""
+NEAR = 7.0
+"""Bandwidths to the nearest point beyond which points are summed one by one: few of them matter there."""
+DENSE = 12
+"""Points of a cell from which its series costs less than they do."""
 LARGEST_REPR = 1000
 """Points that a repr writes out."""
 
 
 @jit_entry
-def _log_sums(x, points, weights, below, above, bandwidth, out):
-    """out[i] = log of the weighted sum of kernels at x[i]; below[j] and above[j] are the weights before and after point j."""
-    n = points.size
+def _log_sums(x, points, weights, starts, centres, moments, before, after, bandwidth, out):
+    """out[i] = log of the weighted sum of kernels at x[i].
+
+    Cell g holds points starts[g] to starts[g + 1]; before[g] and after[g] are the weights beyond it. A cell with moments gives
+    exp(-(y - t)^2 / 2) = exp(-y^2 / 2) sum of y^k [t^k exp(-t^2 / 2) / k!], y and t from its centre, in bandwidths.
+    """
+    n, n_cells = points.size, centres.size
     for i in range(x.size):
-        right = np.searchsorted(points, x[i])
-        left = right - 1
+        place = np.searchsorted(points, x[i])
         nearest = np.inf
-        if left >= 0:
-            nearest = (x[i] - points[left]) / bandwidth
-        if right < n and (points[right] - x[i]) / bandwidth < nearest:
-            nearest = (points[right] - x[i]) / bandwidth
+        if place > 0:
+            nearest = (x[i] - points[place - 1]) / bandwidth
+        if place < n and (points[place] - x[i]) / bandwidth < nearest:
+            nearest = (points[place] - x[i]) / bandwidth
+        # Kernels are measured by one at a distance that none, nor any centre used, is nearer than.
+        is_near = nearest <= NEAR
+        unit = max(nearest - 0.5, 0.0) if is_near else nearest
+        middle = np.searchsorted(starts, place, side="right") - 1 if place < n else n_cells
         total = 0.0
-        while left >= 0:
-            z = (x[i] - points[left]) / bandwidth
-            kernel = exp_nonpositive(0.5 * (nearest - z) * (nearest + z))
-            total += weights[left] * kernel
-            if below[left] * kernel <= NEGLIGIBLE * total:
-                break
-            left -= 1
-        while right < n:
-            z = (points[right] - x[i]) / bandwidth
-            kernel = exp_nonpositive(0.5 * (nearest - z) * (nearest + z))
-            total += weights[right] * kernel
-            if above[right] * kernel <= NEGLIGIBLE * total:
-                break
-            right += 1
-        out[i] = log(total) - 0.5 * nearest * nearest
+        for step in (-1, 1):
+            g = middle - 1 if step < 0 else middle
+            while 0 <= g < n_cells:
+                y = (x[i] - centres[g]) / bandwidth
+                if is_near and moments[g, 0] > 0.0 and abs(y) <= REACH:
+                    value = moments[g, TERMS - 1]
+                    for k in range(TERMS - 2, -1, -1):
+                        value = value * y + moments[g, k]
+                    total += value * exp_nonpositive(0.5 * (unit - abs(y)) * (unit + abs(y)))
+                else:
+                    for j in range(starts[g], starts[g + 1]):
+                        z = abs(x[i] - points[j]) / bandwidth
+                        total += weights[j] * exp_nonpositive(0.5 * (unit - z) * (unit + z))
+                last = starts[g] if step < 0 else starts[g + 1] - 1
+                z = max(step * (points[last] - x[i]) / bandwidth, unit)
+                left = before[g] if step < 0 else after[g]
+                if left * exp_nonpositive(0.5 * (unit - z) * (unit + z)) <= NEGLIGIBLE * total:
+                    break
+                g += step
+        out[i] = log(total) - 0.5 * unit * unit
+
+
+def _cells(points: Floats, weights: Floats, bandwidth: float) -> tuple[Any, Floats, Floats, Floats, Floats]:
+    """Starts, centres, moments and outer weights of the cells of half a bandwidth that hold points.
+
+    Moments are 0 where a sum over the points costs no more.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        number = np.floor((points - points[0]) / (0.5 * bandwidth))
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(number) != 0) + 1, [len(points)]])
+    first, last = points[starts[:-1]], points[starts[1:] - 1]
+    centres = first / 2 + last / 2
+    is_dense = (np.diff(starts) >= DENSE) & (last - first <= 0.5001 * bandwidth)
+    moments = np.zeros((len(centres), TERMS))
+    if is_dense.any():
+        t = (points - np.repeat(centres, np.diff(starts))) / bandwidth
+        t = np.where(np.repeat(is_dense, np.diff(starts)), t, 0.0)
+        term = weights * np.exp(-0.5 * t * t)
+        for k in range(TERMS):
+            moments[:, k] = np.where(is_dense, np.add.reduceat(term, starts[:-1]), 0.0)
+            term = term * t / (k + 1)
+    inside = np.add.reduceat(weights, starts[:-1])
+    before = np.concatenate([[0.0], np.cumsum(inside)[:-1]])
+    after = np.concatenate([np.cumsum(inside[::-1])[::-1][1:], [0.0]])
+    return starts.astype(np.int64), centres, moments, before, after
 
 
 class KernelDensity(OneColumn):
@@ -74,8 +121,7 @@ class KernelDensity(OneColumn):
     ``scipy.stats.gaussian_kde``, which knows bandwidths as multiples of the standard deviation. A mixture's log-likelihood may fall
     from one iteration to the next, and information criteria don't apply: it has no ``n_parameters``. Components that differ in
     nothing but their rows are told apart by the start alone. Points that all agree get a bandwidth of 16 rounding
-    errors of their size, weights below 1e-300 of the largest count as 0. A density at one value visits the points within some 8
-    bandwidths, in a nanosecond or two each.
+    errors of their size, weights below 1e-300 of the largest count as 0.
 
     Examples
     --------
@@ -173,13 +219,10 @@ class KernelDensity(OneColumn):
         width = self.kernel_std
         out = np.full(len(x), -np.inf)
         seen = np.isfinite(x)
-        total = np.cumsum(self.weights)
-        before = np.concatenate([[0.0], total[:-1]])
-        after = np.concatenate([np.cumsum(self.weights[::-1])[::-1][1:], [0.0]])
-        found = np.empty(int(seen.sum()))
         points, weights = np.array(self.points), np.array(self.weights)
-        _log_sums(np.ascontiguousarray(x[seen]), points, weights, before, after, width, found)
-        out[seen] = found - (math.log(width) + HALF_LOG_2PI + math.log(total[-1]))
+        found = np.empty(int(seen.sum()))
+        _log_sums(np.ascontiguousarray(x[seen]), points, weights, *_cells(points, weights, width), width, found)
+        out[seen] = found - (math.log(width) + HALF_LOG_2PI + math.log(weights.sum()))
         return out
 
     def _fitted(self, x: Floats, weights: Floats) -> KernelDensity:
