@@ -219,10 +219,13 @@ class KernelDensity(OneColumn):
         width = self.kernel_std
         out = np.full(len(x), -np.inf)
         seen = np.isfinite(x)
-        points, weights = np.array(self.points), np.array(self.weights)
+        prepared = vars(self).get("prepared")
+        if prepared is None:  # once, for all chunks of a pass
+            points, weights = np.array(self.points), np.array(self.weights)
+            prepared = vars(self)["prepared"] = (points, weights, *_cells(points, weights, width), width)
         found = np.empty(int(seen.sum()))
-        _log_sums(np.ascontiguousarray(x[seen]), points, weights, *_cells(points, weights, width), width, found)
-        out[seen] = found - (math.log(width) + HALF_LOG_2PI + math.log(weights.sum()))
+        _log_sums(np.ascontiguousarray(x[seen]), *prepared, found)
+        out[seen] = found - (math.log(width) + HALF_LOG_2PI + math.log(self.weights.sum()))
         return out
 
     def _fitted(self, x: Floats, weights: Floats) -> KernelDensity:
