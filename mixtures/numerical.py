@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 Values = dict[str, float]
 
 MAX_STEPS = 100
-MOST_EVALUATIONS = 1000
+MOST_EVALUATIONS = 1500
 """Of the likelihood in one climb: Newton's method needs a hundred, a simplex at a kink some hundreds."""
 MOST_CLIMBS = 2
 """Starts that are climbed, of those that are possible."""
