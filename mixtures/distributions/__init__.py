@@ -13,6 +13,7 @@ from mixtures.distributions.gumbel import Gumbel
 from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.inverse_gamma import InverseGamma
 from mixtures.distributions.inverse_gaussian import InverseGaussian
+from mixtures.distributions.kernel_density import KernelDensity
 from mixtures.distributions.laplace import Laplace
 from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
@@ -47,6 +48,7 @@ __all__ = [
     "HalfNormal",
     "InverseGamma",
     "InverseGaussian",
+    "KernelDensity",
     "Kernels",
     "Laplace",
     "LocationScale",
