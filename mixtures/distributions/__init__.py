@@ -4,6 +4,7 @@ from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.dirichlet import Dirichlet
+from mixtures.distributions.dirichlet_multinomial import DirichletMultinomial
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.multinomial import Multinomial
@@ -16,6 +17,7 @@ __all__ = [
     "Bernoulli",
     "Categorical",
     "Dirichlet",
+    "DirichletMultinomial",
     "Distribution",
     "Exponential",
     "Family",

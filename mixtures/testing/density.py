@@ -82,7 +82,8 @@ def outside_is_impossible(case: Case) -> None:
         else:
             # An infinity in one of several columns may meet another: infinity minus infinity, which no data can hold.
             outside = [x for x in domain.counterexamples() if np.isfinite(x) or (np.isinf(x) and case.one_column)]
-            outside += [value for value in (domain.low - 1e-9, domain.high + 1e-9) if np.isfinite(value)]
+            ends = (domain.low - 1e-9, domain.high + max(1e-9, 2 * np.spacing(domain.high) if np.isfinite(domain.high) else 0.0))
+            outside += [value for value in ends if np.isfinite(value)]
         for value in outside:
             row = case.rows[:1].astype(object)
             row[0, j] = value
