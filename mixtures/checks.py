@@ -38,9 +38,9 @@ def _check_rows(components: Sequence[Parts], table: Table) -> None:
     """Refuse a row that every component gives to a family over the same columns jointly, none of which allows it."""
     standing = [dict(zip(component.columns, component.factors, strict=True)) for component in components]
     for columns in standing[0]:
-        factors = [factors.get(columns) for factors in standing]
-        supports = {type(d): d.support if hasattr(d, "kernels") else None for d in factors}
-        if not all([isinstance(support, RowSupport) for support in supports.values()]):
+        families = {type(factors.get(columns)) for factors in standing}
+        supports: dict[Any, RowSupport] = {f: f.support for f in families if isinstance(getattr(f, "support", None), RowSupport)}
+        if len(supports) < len(families):
             continue
         rows = block_of(columns, table)
         inside = np.isnan(rows).any(axis=1)  # missing cells are the engine's to take or to refuse

@@ -12,6 +12,7 @@ from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
+from mixtures.distributions.von_mises_fisher import VonMisesFisher
 
 __all__ = [
     "Bernoulli",
@@ -28,4 +29,5 @@ __all__ = [
     "Normal",
     "Poisson",
     "Product",
+    "VonMisesFisher",
 ]

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from mixtures._numba import float_to_bits, jit
-from mixtures.engine.special import log, log_minus_digamma, log_one_plus, stirling_series, trigamma
+from mixtures.engine.special import log, log_minus_digamma, log_one_plus, stirling_series, trigamma_excess
 
 EXACT = 64
 NODES = 20
@@ -83,7 +83,7 @@ def evaluate(a, scale, table, with_value):
             value += table[i] * log((a + i) / scale)
     if table.size > exact:
         base = a + EXACT
-        gap, curvature = log_minus_digamma(base), trigamma(base)
+        gap, excess = log_minus_digamma(base), trigamma_excess(base)
         for place in range(exact, table.size):
             weight = table[place]
             if weight == 0.0:
@@ -92,7 +92,7 @@ def evaluate(a, scale, table, with_value):
             y = 0.5 * float(np.int64(EXACT) << np.int64(octave)) * (3.0 + _PLACES[m]) - EXACT
             ratio = log_one_plus(y / base)
             first += weight * (ratio - (log_minus_digamma(base + y) - gap))
-            second += weight * (trigamma(base + y) - curvature)
+            second += weight * ((trigamma_excess(base + y) - excess) - y / (base * (base + y)))
             if with_value:
                 rest = stirling_series(base + y) - stirling_series(base)
                 value += weight * (y * log((base + y) / scale) + ((base - 0.5) * ratio - y) + rest)
