@@ -38,7 +38,7 @@ def _check_rows(components: Sequence[Parts], table: Table) -> None:
     """Refuse a row that every component gives to a family over the same columns jointly, none of which allows it."""
     standing = [dict(zip(component.columns, component.factors, strict=True)) for component in components]
     for columns in standing[0]:
-        families = {type(factors.get(columns)) for factors in standing}
+        families: set[Any] = {type(factors.get(columns)) for factors in standing}
         supports: dict[Any, RowSupport] = {f: f.support for f in families if isinstance(getattr(f, "support", None), RowSupport)}
         if len(supports) < len(families):
             continue

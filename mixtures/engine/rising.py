@@ -1,8 +1,8 @@
-"""Sums of logarithms of rising factorials, log (a)_x = log Gamma(a + x) - log Gamma(a), over weighted counts x, as functions of a.
+"""Sums of logarithms of rising factorials, log (a)_x = log[a (a + 1) ... (a + x - 1)], over weighted counts x, as functions of a.
 
 The weighted counts are kept in few numbers that do not depend on a: a histogram of the counts below ``EXACT``, and for each octave
 [2^m, 2^(m+1)) above it the sums of w T_p(t) of the first ``NODES`` Chebyshev polynomials, t the place of x in the octave, between
--1 and 1. On an octave log Gamma(a + x) is analytic in x up to -a <= 0, so that its Chebyshev interpolation is right to
+-1 and 1. On an octave the logarithm of Gamma at a + x is analytic in x up to -a <= 0, so that its Chebyshev interpolation is right to
 (3 + sqrt 8)^-20 = 5e-16 of its size (Trefethen 2013, theorem 8.2) whatever a is, and the sum over rows becomes a sum over the
 octave's nodes.
 """
