@@ -12,14 +12,23 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "Angle",
     "Interval",
     "Simplex",
     "UnitVector",
     "Whole",
+    "angle",
+    "between",
+    "concentration",
     "concentrations",
+    "degrees_of_freedom",
+    "fraction",
+    "log_location",
+    "log_scale",
     "natural",
     "nonnegative",
     "positive",
+    "positive_probability",
     "probability",
     "real",
     "shape",
@@ -84,6 +93,18 @@ class Whole(Interval):
 
     def counterexamples(self) -> list[float]:
         return [0.5, *super().counterexamples()]
+
+
+@dataclass(frozen=True)
+class Angle(Interval):
+    """Angles in radians: every finite number, of which those a period apart mean the same; from `low` to `high` is one period,
+    over which a density integrates to 1."""
+
+    def contains(self, value: Any) -> Any:
+        return math.isfinite(value) if isinstance(value, float) else np.isfinite(np.asarray(value, dtype=float))
+
+    def holds(self, low: float, high: float, whole: bool) -> bool:
+        return math.isfinite(low) and math.isfinite(high)
 
 
 @dataclass(frozen=True)
@@ -188,17 +209,38 @@ class Covariance:
         return [((1.0, 2.0), (2.0, 1.0)), ((1.0, 0.5), (0.0, 1.0)), (1.0, -1.0), 0.0, np.nan]
 
 
+def between(low: float, high: float, closed_low: bool, closed_high: bool, whole: bool = False) -> Interval:
+    """An interval with words of its own."""
+    words = []
+    if math.isfinite(low):
+        words.append(f"{'>=' if closed_low else '>'} {low:.15g}")
+    if math.isfinite(high):
+        words.append(f"{'<=' if closed_high else '<'} {high:.15g}")
+    text = " and ".join(["whole" if whole else "finite", *words])
+    return (Whole if whole else Interval)(low, high, closed_low, closed_high, text)
+
+
 Constraint = Interval | Simplex | Vector | UnitVector | Covariance
 """What a parameter may be."""
 
 real = Interval(-np.inf, np.inf, False, False, "finite")
+angle = Angle(-math.pi, math.pi, True, True, "finite")
 positive = Interval(0.0, np.inf, False, False, "finite and > 0")
 nonnegative = Interval(0.0, np.inf, True, False, "finite and >= 0")
 probability = Interval(0.0, 1.0, True, True, "between 0 and 1")
+positive_probability = Interval(0.0, 1.0, False, True, "> 0 and at most 1")
 natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
 zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 # Shapes below a tenth put half of all draws below the smallest float64.
 shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
+# Densities with a pole at 1 cannot be told from their values at float64 numbers, 1e-16 apart there, where it is steeper.
+concentration = Interval(0.0, np.inf, False, False, "finite and > 0", (0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
+fraction = Interval(0.0, 1.0, False, False, "> 0 and < 1")
+# Below a half, some draws overflow; at the upper end t and Normal are one but for rounding, which beyond decides what is likelier.
+degrees_of_freedom = Interval(0.0, 1e10, False, True, "> 0 and at most 1e10", (0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0, 1e6))
+# Of logarithms: the exponentials of all draws are numbers, too, and their moments can be told from samples.
+log_location = Interval(-np.inf, np.inf, False, False, "finite", (-40.0, -2.5, 0.0, 1.0, 3.0, 40.0))
+log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0.5, 0.9, 1.0))
 simplex = Simplex()
 concentrations = Vector(
     "a sequence of at least two finite numbers > 0",

@@ -11,7 +11,7 @@ import numpy as np
 
 from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
-from mixtures.engine.plan import FAILED, FLOORED, UNSETTLED, Floats
+from mixtures.engine.plan import FAILED, FLOORED, LIMIT, UNSETTLED, Floats
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError, ParameterError
 from mixtures.parts import Parts, block_of, take_apart
 from mixtures.table import Table
@@ -54,7 +54,9 @@ def complete(component: Parts, table: Table, given: bool = True) -> Parts:
 
 def _fitted(distribution: Any, block: Floats) -> Any:
     """A Python-only distribution fitted to the rows of `block` (n, d) that lack no cell."""
-    fitted = copy.deepcopy(distribution).fit(block[~np.isnan(block).any(axis=1)])
+    # One of several components leaves rows that it cannot have made to the others.
+    fit = getattr(distribution, "_em_step", None) if hasattr(distribution, "domain") else None
+    fitted = (fit or copy.deepcopy(distribution).fit)(block[~np.isnan(block).any(axis=1)])
     if not (hasattr(fitted, "log_prob") and hasattr(fitted, "fit")):
         raise ParameterError(
             f"{type(distribution).__name__}: fit must return a distribution with log_prob and fit, found {fitted!r}"
@@ -100,4 +102,7 @@ def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
         )
     if outcome & FLOORED:
         warn_floored((table.where(j) for j in range(table.n_columns)), depth=3)
+    if outcome & LIMIT:
+        for sentence in assembly.limits(outcome):
+            warnings.warn(sentence, DegenerateWarning, stacklevel=3)
     return assembly.unpack()[0]

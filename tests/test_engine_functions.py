@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mixtures.engine.bessel import bessel_i_ratio, inverse_bessel_i_ratio, log_bessel_i, log_bessel_i_reduced
-from mixtures.engine.rising import add_counts, evaluate, sums_for, tabulate
+from mixtures.engine.rising_sums import add_counts, evaluate, sums_for, tabulate
 
 ORDERS = [0.0, 0.5, 1.0, 1.5, 3.5, 19.5, 39.0, 40.0, 50.0, 499.0]
 ARGUMENTS = [1e-300, 1e-8, 0.5, 3.0, 20.0, 39.9, 40.0, 59.0, 60.1, 300.0, 1999.0, 1e4, 1e6, 1e9]

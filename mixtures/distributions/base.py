@@ -28,6 +28,9 @@ class Distribution(ABC):
     ``sample_weight`` means repetition: weight 2 gives what a repeated row gives, weight 0 what an absent row gives.
     """
 
+    is_maximum_likelihood: ClassVar[bool] = True
+    """Whether a fit maximises the weighted likelihood, so that a mixture's never falls; False for a nonparametric estimate."""
+
     @abstractmethod
     def log_prob(self, X: Any) -> Floats:
         """Log-density (or log-mass) of every row of X, shape (n,); -inf outside the support."""
@@ -48,7 +51,7 @@ class Kernels:
     - ``accumulate(parameters, x, responsibilities (k, b), statistics (k, S))``: add to the statistics. ``statistics[:, 0]``
       is the engine's: the sum of responsibilities.
     - ``maximize(statistics, parameters) -> int``: turn statistics into new parameters, in place; keep the old ones where
-      ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED``, ``FAILED`` and ``UNSETTLED`` of
+      ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED``, ``LIMIT``, ``FAILED`` and ``UNSETTLED`` of
       :mod:`mixtures.engine.plan`, 0 for none. A maximum that takes several steps is climbed by one of them a call, which never
       lowers the likelihood, with ``UNSETTLED`` until the step is below some rounding errors.
     """
@@ -63,11 +66,13 @@ class Declared(Distribution):
     """A distribution with declared parameters: validation, repr, equality, immutability and pickling follow."""
 
     parameters: ClassVar[Mapping[str, Constraint]] = {}
+    arguments: ClassVar[Mapping[str, Constraint]] = {}
+    """What must be given and is never learned, such as a number of trials: no free parameter."""
 
     def __init__(self, **values: Any) -> None:
         own = vars(self)
         for name, value in values.items():
-            constraint = self.parameters.get(name)
+            constraint = self.parameters.get(name) or self.arguments.get(name)
             # A fit makes many, of numbers well inside their intervals: that is seen at a third of the cost of a whole check.
             inside = type(value) is float and type(constraint) is Interval and constraint.low < value < constraint.high
             own[name] = value if inside or value is None or constraint is None else self._checked(name, value)
@@ -80,7 +85,7 @@ class Declared(Distribution):
         return new
 
     def _checked(self, name: str, value: Any) -> Any:
-        constraint = self.parameters[name]
+        constraint = self.parameters[name] if name in self.parameters else self.arguments[name]
         try:
             found: Any = constraint.convert(value)
             if constraint.contains(found):
@@ -97,6 +102,14 @@ class Declared(Distribution):
 
     def _values(self) -> dict[str, Any]:
         return dict(vars(self))
+
+    def parameter_values(self) -> dict[str, Any]:
+        """Values of the declared parameters by name; None for those to be learned."""
+        return {name: vars(self)[name] for name in self.parameters}
+
+    def replaced(self, **parameters: Any) -> Self:
+        """This distribution with other values for some of its declared parameters."""
+        return type(self)(**{**self._values(), **parameters})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._values().items() if v is not None)})"
@@ -133,8 +146,6 @@ class Family(Declared):
     numbers for the kernels (``_pack``, ``_layout``) and back (``_unpack``).
     """
 
-    support: ClassVar[Interval | RowSupport | None]
-    """What a value, or of a family over several columns a row, may be; None for categories."""
     kernels: ClassVar[Kernels]
     several_columns: ClassVar[bool] = False
     """Whether the kernels take any number of columns at once, column j's P/d parameters and (S-1)/d statistics at place j."""
@@ -154,10 +165,23 @@ class Family(Declared):
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
     p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
 
+    limit: ClassVar[str] = ""
+    """What it means that a fit returned ``LIMIT``, in words: a warning follows the name of family and column with them."""
     n_maxima: ClassVar[int] = 0
     """How many of a component's last statistics are maxima over rows instead of sums. They begin at -inf; ``accumulate`` leaves
     the larger of what is there and what it sees, and only rows with a responsibility > 0 count. A minimum is a maximum of
     negatives. Not together with ``several_columns``."""
+
+    @property
+    def _plate_kind(self) -> Any:
+        """What the distributions that one call of kernels serves have in common; they have one layout, too."""
+        return type(self)
+
+    @property
+    def support(self) -> Interval | RowSupport | None:
+        """What a value, or of a family over several columns a row, may be; None for categories: an attribute of the class, or a
+        property where arguments enter."""
+        raise NotImplementedError(f"{type(self).__name__} declares no support")
 
     @property
     def n_features(self) -> int:
@@ -221,7 +245,11 @@ class Family(Declared):
     @property
     def n_parameters(self) -> int:
         """Number of free parameters."""
-        return len(self.parameters)
+        return sum([self._count(name) for name in self.parameters])
+
+    def _count(self, name: str) -> int:
+        """How many free numbers a parameter stands for."""
+        return 1
 
     # What users call; written once on the engine. Imported late: the assembly of plates stands above the families.
 
@@ -270,13 +298,16 @@ class Family(Declared):
     def cdf(self, x: Any) -> Floats:
         """Probability of a value <= x, elementwise."""
         self._require_complete()
-        return np.asarray(self.to_scipy().cdf(x))
+        with np.errstate(all="ignore"):  # scipy's formulas may pass through infinity with a warning and still be right
+            return np.asarray(self.to_scipy().cdf(x))
 
     def quantile(self, probability: Any) -> Floats:
         """Smallest value whose cdf reaches `probability`, elementwise."""
         self._require_complete()
-        return np.asarray(self.to_scipy().ppf(probability))
+        with np.errstate(all="ignore"):
+            return np.asarray(self.to_scipy().ppf(probability))
 
     def _moment(self, which: str) -> float:
         self._require_complete()
-        return float(getattr(self.to_scipy(), which)())
+        with np.errstate(all="ignore"):
+            return float(getattr(self.to_scipy(), which)())

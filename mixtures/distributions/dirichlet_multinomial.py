@@ -11,7 +11,7 @@ D(a, m) = a log(a / m) + m - a (Loader 2000), of which the terms m - a add to 0,
 
 Weighted maximum likelihood (Minka 2000, "Estimating a Dirichlet distribution"): maximises sum_j F_j(a_j) - F(A), where F_j and F
 sum w log (a)_x over rows. These functions are known from statistics that do not depend on the parameters
-(:mod:`mixtures.engine.rising`), so that an M-step climbs to the maximum: by Newton's method, whose matrix is a diagonal and a
+(:mod:`mixtures.engine.rising_sums`), so that an M-step climbs to the maximum: by Newton's method, whose matrix is a diagonal and a
 multiple of 1 1', where that matrix is negative definite and the step raises the likelihood; else along the ray of the
 concentrations, to where the derivative changes its sign; else by Minka's fixed point a_j F_j'(a_j) / F'(A), which never lowers the
 likelihood: log (a)_x lies above c log a + const that touches it, -F above its tangent. No step is taken that lowers it.
@@ -29,7 +29,7 @@ from mixtures.constraints import concentrations
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.counts import LOG_FACTORIALS, MAX_TABLE, log_coefficient_excesses, read_counts
 from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
-from mixtures.engine.rising import add_counts, evaluate, sums_for, tabulate
+from mixtures.engine.rising_sums import add_counts, evaluate, sums_for, tabulate
 from mixtures.engine.special import log, log_gamma_excess, log_one_plus, poisson_deviance
 from mixtures.exceptions import DataError, NotFittedError
 from mixtures.row_supports import LARGEST_COUNT, counts

@@ -55,9 +55,19 @@ class Case:
         return all(isinstance(part, Distribution) for part in parts(self.distribution))
 
     @property
+    def is_maximum_likelihood(self) -> bool:
+        """Whether its fit maximises the likelihood."""
+        return all(getattr(part, "is_maximum_likelihood", True) for part in parts(self.distribution))
+
+    @property
     def categorical(self) -> bool:
         """Whether the one column holds categories."""
         return self.one_column and isinstance(self.domains[0], tuple)
+
+    @property
+    def atoms(self) -> tuple[float, ...] | None:
+        """The values of the one column that have mass, where the distribution has nothing else."""
+        return getattr(self.distribution, "atoms", None) if self.one_column else None
 
     @property
     def whole(self) -> bool:
@@ -96,7 +106,8 @@ class Case:
 
     def objective(self, distribution: Any, rows: Rows, weights: npt.NDArray[np.float64]) -> float:
         """What a fit maximises, over the sum of weights: the weighted log-likelihood, and the prior of a pseudo-count."""
-        value = float(weights @ self.log_prob(rows, distribution))
+        with np.errstate(over="ignore"):  # far from a maximum the log-likelihood may be beyond float64
+            value = float(weights @ self.log_prob(rows, distribution))
         for part in parts(distribution):
             pseudo = getattr(part, "pseudo_count", 0.0)
             if pseudo:
