@@ -237,7 +237,7 @@ def test_dirichlet_multinomials_of_any_counts_are_fitted_to_a_gradient_of_zero(c
 
 def test_counts_that_scatter_no_more_than_a_multinomials_are_said_to():
     x = np.tile([[3.0, 2.0, 0.0], [2.0, 3.0, 0.0]], (40, 1))
-    with pytest.warns(DegenerateWarning):
+    with pytest.warns(DegenerateWarning, match="DirichletMultinomial on column 0, column 1, column 2: .*use Multinomial"):
         fitted = DirichletMultinomial().fit(x)
     assert sum(fitted.concentration) == pytest.approx(1e8 * 6)
     np.testing.assert_allclose(np.array(fitted.concentration) / sum(fitted.concentration), [0.5, 0.5, 0.0], atol=1e-12)

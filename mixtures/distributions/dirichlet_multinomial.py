@@ -28,7 +28,7 @@ from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import concentrations
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.counts import LOG_FACTORIALS, MAX_TABLE, log_coefficient_excesses, read_counts
-from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
+from mixtures.engine.plan import LIMIT, UNSETTLED, is_held
 from mixtures.engine.rising_sums import add_counts, evaluate, sums_for, tabulate
 from mixtures.engine.special import log, log_gamma_excess, log_one_plus, poisson_deviance
 from mixtures.exceptions import DataError, NotFittedError
@@ -240,7 +240,7 @@ def _climb(a, columns, totals, largest, often, ever):
     """Move concentrations `a` (d,) to a maximum of the likelihood that is no lower.
 
     `often` (d,) are shares of the counts, the best for a large sum of concentrations, `ever` (d,) shares of the rows that have any,
-    the best for a small one. Returns FLOORED at a bound of the sum, UNSETTLED after too many steps.
+    the best for a small one. Returns LIMIT at a bound of the sum, UNSETTLED after too many steps.
     """
     d = a.size
     gradient, diagonal, step, trial = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
@@ -283,7 +283,7 @@ def _climb(a, columns, totals, largest, often, ever):
             _copy(trial, a)
             outwards = _slope_along_ray(a, total, columns, totals)
             if (outwards >= 0.0) == (total >= largest):
-                return FLOORED
+                return LIMIT
             continue
         if new > value:
             value = new
@@ -325,7 +325,7 @@ def _maximize(statistics, parameters):
                 total += a[count]
                 count += 1
         if count < d:
-            outcome |= FLOORED
+            outcome |= LIMIT
         largest = parameters[k, LARGEST_TOTAL]
         for j in range(count):
             ever[j] /= rows
@@ -372,6 +372,10 @@ class DirichletMultinomial(Family):
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     reads_block = True
     held = HELD
+    limit = (
+        "the concentrations are held at a bound: counts scatter no more than a Multinomial's (use Multinomial there), or every row "
+        "has its counts in one column, or a column has none."
+    )
 
     def __init__(self, concentration: Any = None) -> None:
         super().__init__(concentration=concentration)
