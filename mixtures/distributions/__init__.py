@@ -6,6 +6,7 @@ from mixtures.distributions.beta import Beta
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.degenerate import Degenerate
 from mixtures.distributions.dirichlet import Dirichlet
+from mixtures.distributions.dirichlet_multinomial import DirichletMultinomial
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.frozen import Frozen
 from mixtures.distributions.gamma import Gamma
@@ -30,6 +31,7 @@ from mixtures.distributions.scipy_distribution import ScipyDistribution
 from mixtures.distributions.student_t import StudentT
 from mixtures.distributions.truncated import Truncated
 from mixtures.distributions.von_mises import VonMises
+from mixtures.distributions.von_mises_fisher import VonMisesFisher
 from mixtures.distributions.weibull import Weibull
 from mixtures.distributions.zero_inflated import ZeroInflated
 
@@ -39,6 +41,7 @@ __all__ = [
     "Categorical",
     "Degenerate",
     "Dirichlet",
+    "DirichletMultinomial",
     "Distribution",
     "Exponential",
     "Family",
@@ -66,6 +69,7 @@ __all__ = [
     "StudentT",
     "Truncated",
     "VonMises",
+    "VonMisesFisher",
     "Weibull",
     "ZeroInflated",
 ]
