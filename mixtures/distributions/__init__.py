@@ -2,9 +2,11 @@
 
 from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
+from mixtures.distributions.binomial import Binomial
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.geometric import Geometric
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.negative_binomial import NegativeBinomial
 from mixtures.distributions.normal import Normal
@@ -13,11 +15,13 @@ from mixtures.distributions.product import Product
 
 __all__ = [
     "Bernoulli",
+    "Binomial",
     "Categorical",
     "Distribution",
     "Exponential",
     "Family",
     "Gamma",
+    "Geometric",
     "Kernels",
     "MultivariateNormal",
     "NegativeBinomial",
