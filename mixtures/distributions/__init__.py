@@ -4,6 +4,7 @@ from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.binomial import Binomial
 from mixtures.distributions.categorical import Categorical
+from mixtures.distributions.discrete_uniform import DiscreteUniform
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.gamma import Gamma
 from mixtures.distributions.geometric import Geometric
@@ -17,6 +18,7 @@ __all__ = [
     "Bernoulli",
     "Binomial",
     "Categorical",
+    "DiscreteUniform",
     "Distribution",
     "Exponential",
     "Family",
