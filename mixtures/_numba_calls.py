@@ -24,19 +24,20 @@ from mixtures._numba import DISABLED
 MATRIX = types.Array(types.float64, 2, "C")
 
 _signatures: dict[str, Any] = {}
-_uncompiled: dict[int, Callable[..., Any]] = {}
+_kernels: dict[int, Callable[..., Any]] = {}  # by address, for callers that are not compiled
 
 
 @functools.cache
 def address_of(kernel: Any, role: str) -> int:
     """Machine address of `kernel` compiled for `role`, a name given to :func:`by_address`; compiles it when needed."""
-    if DISABLED:
-        _uncompiled[id(kernel)] = kernel
-        return id(kernel)
-    signature = _signatures[role]
-    kernel.compile(signature)
-    compiled = kernel.overloads[signature.args]
-    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+    address = id(kernel)
+    if not DISABLED:
+        signature = _signatures[role]
+        kernel.compile(signature)
+        compiled = kernel.overloads[signature.args]
+        address = int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+    _kernels[address] = kernel
+    return address
 
 
 def _lower_call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -61,7 +62,7 @@ def by_address(role: str, result: Any, *arguments: Any) -> Callable[..., Any]:
     """A function for jitted code that calls, by its address, any kernel of this `role` and signature."""
 
     def call(address: int, *values: Any) -> Any:
-        return _uncompiled[address](*values)
+        return _kernels[address](*values)
 
     call.__name__ = f"call_{role}"
     _signatures[role] = result(*arguments)

@@ -85,6 +85,7 @@ class Assembly:
                 address_of(kernels.accumulate, "accumulate"),
                 address_of(kernels.maximize, "maximize"),
                 plate.n_maxima,
+                plate.measure,
             )
             statistic += count * n_statistics
             columns += [self._source(j) for j in plate.columns]
@@ -185,7 +186,7 @@ class Assembly:
         """What is to be said of the plates whose families have become simpler ones, a sentence each; `flags` of every plate, or of
         all together."""
         return [
-            f"{plate.family.__name__} on {', '.join(self.table.where(j) for j in plate.columns)}: {plate.family.limit}"
+            f"{type(plate.family).__name__} on {', '.join(self.table.where(j) for j in plate.columns)}: {plate.family.limit}"
             for plate, flag in zip(self._plates, np.broadcast_to(flags, len(self._plates)), strict=True)
             if flag & LIMIT and plate.family is not None and plate.family.limit
         ]

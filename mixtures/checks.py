@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError
-from mixtures.parts import Parts, distinct
+from mixtures.parts import Parts, block_of, distinct
+from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
 
@@ -21,17 +22,48 @@ def check_support(components: Sequence[Parts], table: Table) -> None:
             for j in columns:
                 standing.setdefault(j, []).append(distribution)
     for j, distributions in standing.items():
-        # A component that only Python knows may have any support.
-        supports = {(type(d), d.support if hasattr(d, "kernels") else None) for d in distributions}
-        if all([getattr(family, "encoding", "numbers") == "categories" for family, _ in supports]):
+        if all([getattr(d, "encoding", "numbers") == "categories" for d in distributions]):
             _check_categories(j, distributions, table)
             continue
         table.check_finite(j)
-        if all([support is not None for _, support in supports]):
-            _check_numbers(j, supports, table)
+        supports = [(type(d).__name__, _domain(d)) for d in distributions]
+        if all([domain is not None for _, domain in supports]):
+            cells = [(name, domain.cells if isinstance(domain, RowSupport) else domain) for name, domain in supports]
+            _check_numbers(j, dict.fromkeys(cells), table)
+    _check_rows(distinct(components), table)
 
 
-def _check_numbers(column: int, supports: set[tuple[Any, Any]], table: Table) -> None:
+def _domain(distribution: Any) -> Any:
+    """The values that some parameters of a family allow; None for a component that may allow any."""
+    return distribution.support if hasattr(distribution, "kernels") else getattr(distribution, "domain", None)
+
+
+def _check_rows(components: Sequence[Parts], table: Table) -> None:
+    """Refuse a row that every component gives to a family over the same columns jointly, none of which allows it."""
+    standing = [dict(zip(component.columns, component.factors, strict=True)) for component in components]
+    for columns in standing[0]:
+        supports = {(type(d).__name__, _domain(d)) for d in [factors.get(columns) for factors in standing]}
+        if not all([isinstance(support, RowSupport) for _, support in supports]):
+            continue
+        rows = block_of(columns, table)
+        inside = np.isnan(rows).any(axis=1)  # missing cells are the engine's to take or to refuse
+        for _, support in supports:
+            inside |= support.contains(rows)
+        if not inside.all():
+            row = int(np.flatnonzero(~inside)[0])
+            _, support = min(supports, key=lambda pair: pair[0])
+            names = " or ".join(sorted({name for name, _ in supports}))
+            words = " or ".join(sorted({support.words for _, support in supports}))
+            where = ", ".join([repr(table.names[j]) if table.named else table.names[j] for j in columns])
+            cells = ", ".join([f"{value:.9g}" for value in rows[row]])
+            advice = f"; {support.advice}" if support.advice else ""
+            raise DataError(
+                f"{names} on columns {where}: rows must be {words}, row {table.row(row)} has ({cells}), "
+                f"{support.found(rows[row])}{advice}"
+            )
+
+
+def _check_numbers(column: int, supports: Collection[tuple[str, Any]], table: Table) -> None:
     known = table.column(column)
     if known.n_missing == known.n_rows:
         return
@@ -44,7 +76,7 @@ def _check_numbers(column: int, supports: set[tuple[Any, Any]], table: Table) ->
         inside |= np.asarray(support.contains(values), dtype=bool)
     if not inside.all():
         row = int(np.flatnonzero(~inside)[0])
-        names = " or ".join(sorted({family.__name__ for family, _ in supports}))
+        names = " or ".join(sorted({name for name, _ in supports}))
         words = " or ".join(sorted({support.words for _, support in supports}))
         kind = "Negative values in data passed to " if values[row] < 0 else ""
         raise DataError(

@@ -70,16 +70,17 @@ def scan_block(start, stride, size, low, high, missing, fractions):
 
 
 @jit_entry
-def scan(n_rows, addresses, strides, out):
-    """For every column: smallest and largest observed value, number of missing cells, whether all observed are whole."""
+def scan(n_rows, places, out):
+    """Of every column, whose first cell's address and bytes between rows are a row of `places`: smallest and largest observed
+    value, number of missing cells, whether all observed are whole."""
     lanes = min(256, n_rows)
     low, high, missing, fractions = np.empty(lanes), np.empty(lanes), np.empty(lanes), np.empty(lanes)
-    for j in range(addresses.size):
+    for j in range(places.shape[0]):
+        address, stride = places[j, 0], places[j, 1]
         for i in range(lanes):
             low[i], high[i], missing[i], fractions[i] = np.inf, -np.inf, 0.0, 0.0
         for first in range(0, n_rows, lanes):
-            start = addresses[j] + first * strides[j]
-            scan_block(start, strides[j], min(lanes, n_rows - first), low, high, missing, fractions)
+            scan_block(address + first * stride, stride, min(lanes, n_rows - first), low, high, missing, fractions)
         out[j, 0], out[j, 1], out[j, 2] = np.inf, -np.inf, 0.0
         broken = 0.0
         for i in range(lanes):

@@ -29,6 +29,9 @@ LLOYD_ITERATIONS = 30
 SOFTNESS = 0.05
 """Share of every row that all components get alike in the first M-step. A wholly hard start would put probabilities and
 rates at 0, where EM leaves them for ever, and the spread of a cluster of equal rows at its floor."""
+START_STEPS = 20
+"""M-steps of a start, at most, of families whose maximum takes several: the first ones come from parameters as wide as the column,
+from which EM itself would follow other clusters."""
 IMPOSSIBLE_LOG_PROB = -1000.0
 """What a row outside a family's support counts for when families are matched to clusters."""
 
@@ -101,7 +104,7 @@ class Starter:
             every = np.empty_like(labels)
             every[sample.rows] = labels
             assembly = self._assembly if number == 0 else Assembly(self._components, self._table, self._weights)
-            assembly.fit_labels(every, softness=SOFTNESS)
+            assembly.fit_labels(every, softness=SOFTNESS, max_steps=START_STEPS)
         else:
             if self._is_uniform:
                 components = self._fit(self._components, labels)
@@ -114,7 +117,7 @@ class Starter:
 
     def _fit(self, components: Sequence[Parts], labels: Ints) -> list[Parts]:
         assembly = Assembly(components, self._sample_table, self._sample.weights)
-        assembly.fit_labels(labels, softness=SOFTNESS)
+        assembly.fit_labels(labels, softness=SOFTNESS, max_steps=START_STEPS)
         return assembly.unpack_parts()
 
     def _match(self, labels: Ints) -> tuple[list[Parts], Ints]:

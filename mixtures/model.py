@@ -14,6 +14,7 @@ from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.constraints import simplex
 from mixtures.criteria import InformationCriteria
+from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.engine.loop import available_threads
 from mixtures.engine.plan import Floats, Ints
 from mixtures.exceptions import DataError, ParameterError
@@ -154,14 +155,17 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         return components, settings
 
     def _listed_components(self) -> list[Any]:
-        if hasattr(self.components, "log_prob"):
+        single = as_distribution(self.components)
+        if hasattr(single, "log_prob"):
             if not isinstance(self.n_components, (int, np.integer)) or self.n_components < 1:
                 raise ParameterError(
                     f"n_components must be a whole number >= 1 where components is one distribution, found {self.n_components!r}"
                 )
-            components = [self.components] * int(self.n_components)
+            components = [single] * int(self.n_components)
         elif isinstance(self.components, Sequence) and not isinstance(self.components, str) and len(self.components):
-            components = list(self.components)
+            # one and the same frozen distribution of scipy.stats stays one and the same component
+            made = {id(component): as_distribution(component) for component in self.components}
+            components = [made[id(component)] for component in self.components]
             if self.n_components is not None and self.n_components != len(components):
                 raise ParameterError(f"n_components is {self.n_components}, but components lists {len(components)}")
         else:

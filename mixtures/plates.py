@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from mixtures.column import Column
+from mixtures.constraints import Whole
 from mixtures.door import SIZE as DOOR_SIZE
-from mixtures.engine.plan import ROW_NUMBER
+from mixtures.engine.plan import ATOMS, ROW_NUMBER, YIELDS
 from mixtures.exceptions import DataError, ParameterError
 from mixtures.parts import Parts
 from mixtures.table import Table
@@ -32,7 +33,7 @@ class Plate:
 
     first: int
     columns: list[int]
-    family: Any  # None: a component that only Python knows
+    family: Any  # one of its distributions, for what its kernels are; None: a component that only Python knows
     n_parameters: int  # per component and column
     n_statistics: int  # of its own, per component and column
     masked: bool
@@ -40,6 +41,7 @@ class Plate:
     shares: list[Share]
     count: int = 0  # of components
     start: int = 0
+    measure: int = 0  # ATOMS or YIELDS where point masses share a column with densities
 
     @property
     def n_maxima(self) -> int:
@@ -60,7 +62,7 @@ class Plate:
         """Plates that give equal answers are one for the kernels, where those take several columns; None: on its own."""
         if self.family is None or not self.family.several_columns or self.masked:
             return None
-        return self.family, self.first, self.count, self.n_parameters, self.n_statistics
+        return self.family._plate_kind, self.first, self.count, self.n_parameters, self.n_statistics
 
     def add_columns(self, other: Plate) -> None:
         """Take in a plate that shares a call."""
@@ -80,10 +82,10 @@ def lay(components: Sequence[Parts], known: dict[int, Column], table: Table) -> 
         component, *more = equal
         count = 1 + len(more)
         for f, (columns, distribution) in enumerate(zip(component.columns, component.factors, strict=True)):
-            key = columns, type(distribution) if hasattr(distribution, "kernels") else None
+            key = columns, distribution._plate_kind if hasattr(distribution, "kernels") else None
             plate = last.get(key)
             if plate is None or plate.first + plate.count != k:
-                plate = last[key] = _plate(k, distribution, *key, known, table)
+                plate = last[key] = _plate(k, distribution, columns, known, table)
                 runs.append(plate)
             plate.shares.append(Share(count, [distribution], [f]))
             plate.count += count
@@ -97,10 +99,27 @@ def lay(components: Sequence[Parts], known: dict[int, Column], table: Table) -> 
         else:
             shared[call] = plate
             plates.append(plate)
+    _give_way(plates)
     return plates
 
 
-def _plate(first: int, distribution: Any, columns: tuple[int, ...], family: Any, known: dict[int, Column], table: Table) -> Plate:
+def _give_way(plates: Sequence[Plate]) -> None:
+    """Tell point masses from the densities that share their columns, if there are any: the two have different measures."""
+    atomic = [plate for plate in plates if getattr(plate.family, "atoms", None) is not None]
+    for atoms in atomic:
+        for plate in plates:
+            if plate not in atomic and atoms.columns[0] in plate.columns and _is_continuous(plate.shares[0].members[0]):
+                atoms.measure, plate.measure = ATOMS, YIELDS
+
+
+def _is_continuous(distribution: Any) -> bool:
+    """Whether it has a density; what only Python knows, and does not say otherwise, has one."""
+    support = getattr(distribution, "support", None) or getattr(distribution, "domain", None)
+    return getattr(distribution, "encoding", "numbers") == "numbers" and not isinstance(support, Whole)
+
+
+def _plate(first: int, distribution: Any, columns: tuple[int, ...], known: dict[int, Column], table: Table) -> Plate:
+    family = distribution if hasattr(distribution, "kernels") else None
     places = [known[j] for j in columns]
     masked = any([place.n_missing for place in places])
     if family is None:
@@ -113,7 +132,7 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], family: Any,
         masked = False
     if not family.reads_block and len(columns) > 1:
         raise ParameterError(
-            f"{family.__name__} describes one column, but stands on {[table.names[j] for j in columns]}: give each its own"
+            f"{type(family).__name__} describes one column, but stands on {[table.names[j] for j in columns]}: give each its own"
         )
     n_parameters, n_statistics = distribution._layout(places if family.reads_block else places[0])
     return Plate(first, list(columns), family, n_parameters, n_statistics - 1, masked, places, [])

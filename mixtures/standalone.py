@@ -54,7 +54,9 @@ def complete(component: Parts, table: Table, given: bool = True) -> Parts:
 
 def _fitted(distribution: Any, block: Floats) -> Any:
     """A Python-only distribution fitted to the rows of `block` (n, d) that lack no cell."""
-    fitted = copy.deepcopy(distribution).fit(block[~np.isnan(block).any(axis=1)])
+    # One of several components leaves rows that it cannot have made to the others.
+    fit = getattr(distribution, "_em_step", None) if hasattr(distribution, "domain") else None
+    fitted = (fit or copy.deepcopy(distribution).fit)(block[~np.isnan(block).any(axis=1)])
     if not (hasattr(fitted, "log_prob") and hasattr(fitted, "fit")):
         raise ParameterError(
             f"{type(distribution).__name__}: fit must return a distribution with log_prob and fit, found {fitted!r}"

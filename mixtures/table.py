@@ -24,7 +24,8 @@ class Table:
     """Rows and named columns over the caller's own memory."""
 
     def __init__(self, columns: Sequence[Any], names: Sequence[str], n_rows: int, named: bool) -> None:
-        self._columns = list(columns)
+        self._columns = list(columns)  # None: that of `_array`, a view of which is made when it is asked for
+        self._array: npt.NDArray[Any] | None = None
         self.names = list(names)
         self.n_rows = n_rows
         self.named = named
@@ -79,17 +80,19 @@ class Table:
     def _from_array(cls, array: npt.NDArray[Any]) -> Table:
         if array.dtype.kind in "fiub" and array.dtype != _FLOAT64:
             array = array.astype(np.float64)
-        names = [str(j) for j in range(array.shape[1])]
+        n_rows, n_columns = array.shape
+        names = [str(j) for j in range(n_columns)]
         if array.dtype == _FLOAT64 and array.dtype.isnative:
-            table = cls(list(array.T), names, array.shape[0], named=False)
+            table = cls([None] * n_columns, names, n_rows, named=False)
+            table._array = array
             first, (stride, step) = address_of_row_0(array), array.strides
-            table._places = {j: (first + j * step, stride) for j in range(array.shape[1])}
+            table._places = {j: (first + j * step, stride) for j in range(n_columns)}
             return table
-        return cls([_array_column(array[:, j]) for j in range(array.shape[1])], names, array.shape[0], named=False)
+        return cls([_array_column(array[:, j]) for j in range(n_columns)], names, n_rows, named=False)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Table:
         """A table of these rows, copied."""
-        columns = [column[rows] for column in self._columns]
+        columns = [self._values(column)[rows] for column in range(self.n_columns)]
         taken = Table(columns, self.names, len(rows), self.named)
         taken._origin = rows if self._origin is None else self._origin[rows]
         return taken
@@ -102,12 +105,20 @@ class Table:
         """How errors name a column."""
         return f"column '{self.names[column]}'" if self.named else f"column {self.names[column]}"
 
+    def _values(self, column: int) -> npt.NDArray[Any]:
+        values = self._columns[column]
+        if values is None:
+            assert self._array is not None
+            values = self._columns[column] = self._array[:, column]
+        return values
+
     def is_numeric(self, column: int) -> bool:
-        return bool(self._columns[column].dtype == _FLOAT64)
+        values = self._columns[column]
+        return values is None or bool(values.dtype == _FLOAT64)
 
     def numbers(self, column: int) -> Floats:
         """The column as float64, NaN where missing; the caller's memory when it can be."""
-        values = self._columns[column]
+        values = self._values(column)
         if values.dtype == _FLOAT64:
             return values
         numbers = np.empty(self.n_rows)
@@ -125,11 +136,11 @@ class Table:
 
     def value(self, column: int, row: int) -> Any:
         """One cell."""
-        return self._columns[column][row]
+        return self._values(column)[row]
 
     def categories(self, column: int) -> tuple[Hashable, ...]:
         """The distinct observed values, sorted where they can be compared."""
-        values = self._columns[column]
+        values = self._values(column)
         if values.dtype == _FLOAT64:
             return tuple(_plain(value) for value in np.unique(values[~np.isnan(values)]))
         found: set[Hashable] = set()
@@ -149,7 +160,7 @@ class Table:
 
     def codes(self, column: int, categories: tuple[Hashable, ...]) -> Floats:
         """Position of every value in `categories` as float64; their number for a value not among them; NaN for missing."""
-        values = self._columns[column]
+        values = self._values(column)
         unseen = float(len(categories))
         if not categories:
             return np.where([_is_missing(value) for value in values] if values.dtype == object else np.isnan(values), np.nan, 0.0)
@@ -168,7 +179,7 @@ class Table:
         if known is None:
             wanted = [j for j in range(self.n_columns) if j == column or self.is_numeric(j)]
             out = np.empty((len(wanted), 4))
-            scan(self.n_rows, *np.array([self.place(j) for j in wanted], dtype=np.int64).T.copy(), out)
+            scan(self.n_rows, np.array([self.place(j) for j in wanted], dtype=np.int64), out)
             for j, (low, high, missing, whole) in zip(wanted, out.tolist(), strict=True):
                 self._known[j] = Column(self.names[j], self.n_rows, int(missing), low, high, None, whole == 1.0)
             known = self._known[column]

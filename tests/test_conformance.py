@@ -11,7 +11,20 @@ from scipy.stats import rayleigh
 import mixtures.distributions
 from mixtures import jit, jit_sums
 from mixtures.constraints import positive
-from mixtures.distributions import Bernoulli, Categorical, Exponential, Family, Kernels, Normal, Poisson, Product
+from mixtures.distributions import (
+    Bernoulli,
+    Categorical,
+    Exponential,
+    Family,
+    Gamma,
+    Kernels,
+    LocationScale,
+    Normal,
+    Poisson,
+    Product,
+    ZeroInflated,
+)
+from mixtures.distributions.wrapped import Wrapped
 from mixtures.testing import check_distribution
 from mixtures.testing.cases import examples
 
@@ -26,7 +39,12 @@ def families():
         found += [
             value
             for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Family) and value is not Family and value.__module__ == module.__name__
+            if isinstance(value, type)
+            and issubclass(value, Family)
+            and value.__module__ == module.__name__
+            # what is made of another distribution has instances of its own, below
+            and value is not Family
+            and not issubclass(value, Wrapped)
         ]
     return found
 
@@ -194,6 +212,25 @@ PRODUCTS = {
 @pytest.mark.parametrize("product", PRODUCTS.values(), ids=PRODUCTS.keys())
 def test_products_obey_the_laws(product):
     check_distribution(product)
+
+
+WRAPPED = [
+    LocationScale(Gamma(2.0, 1.0), 30.0, 3.0),
+    LocationScale(Normal(1.0, 2.0), 1e6, 1e-3),
+    LocationScale(Poisson(3.0), -1),
+    LocationScale(Exponential(2.0), -5, 0.5),
+    LocationScale(ZeroInflated(Poisson(3.0), 0.25), 10),
+    ZeroInflated(Poisson(2.0), 0.3),
+    ZeroInflated(Poisson(9.0), 0.05),
+    ZeroInflated(Poisson(0.5), 0.9),
+    ZeroInflated(LocationScale(Poisson(1.0), 1), 0.4),
+    Product(ZeroInflated(Poisson(2.0), 0.3), LocationScale(Gamma(2.0, 1.0), 30.0), Normal(0.0, 1.0)),
+]
+
+
+@pytest.mark.parametrize("distribution", WRAPPED, ids=repr)
+def test_distributions_made_of_others_obey_the_laws(distribution):
+    check_distribution(distribution)
 
 
 def test_rows_are_asked_for_where_they_cannot_be_drawn():

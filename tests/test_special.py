@@ -8,6 +8,7 @@ from mixtures._numba import jit
 from mixtures.engine.special import (
     bessel_ratio,
     digamma,
+    exp,
     exp_nonpositive,
     log,
     log_bessel_i0,
@@ -70,6 +71,13 @@ def test_exp_is_zero_where_it_would_be_subnormal_and_keeps_nan():
     np.testing.assert_allclose(subnormal, np.exp(np.linspace(-709.2, -708.3, 1000)), rtol=0, atol=1.6e-308)
     assert np.isnan(exp_nonpositive(np.nan))
     assert exp_nonpositive(0.0) == 1.0
+
+
+def test_exp_of_any_sign():
+    x = np.concatenate([over_magnitudes(1e-18, 709.0, 2000), -over_magnitudes(1e-18, 708.0, 2000), [709.0]])
+    assert largest_error(each(exp, x), [mpmath.exp(mpmath.mpf(v)) for v in x]) < 3e-16
+    assert each(exp, np.array([709.1, 1e300, np.inf, -800.0, -np.inf, 0.0])).tolist() == [np.inf, np.inf, np.inf, 0.0, 0.0, 1.0]
+    assert np.isnan(exp(np.nan))
 
 
 @pytest.mark.parametrize("function", [log, log_normal], ids=["log", "log_normal"])

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mixtures.column import Column
 from mixtures.constraints import Constraint, Interval
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
+from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
 Floats = npt.NDArray[np.float64]
@@ -26,6 +27,9 @@ class Distribution(ABC):
     Missing cells are NaN and carry no information: they add 0 to a log-density and nothing to a fit.
     ``sample_weight`` means repetition: weight 2 gives what a repeated row gives, weight 0 what an absent row gives.
     """
+
+    is_maximum_likelihood: ClassVar[bool] = True
+    """Whether a fit maximises the weighted likelihood, so that a mixture's never falls; False for a nonparametric estimate."""
 
     @abstractmethod
     def log_prob(self, X: Any) -> Floats:
@@ -99,6 +103,14 @@ class Declared(Distribution):
     def _values(self) -> dict[str, Any]:
         return dict(vars(self))
 
+    def parameter_values(self) -> dict[str, Any]:
+        """Values of the declared parameters by name; None for those to be learned."""
+        return {name: vars(self)[name] for name in self.parameters}
+
+    def replaced(self, **parameters: Any) -> Self:
+        """This distribution with other values for some of its declared parameters."""
+        return type(self)(**{**self._values(), **parameters})
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._values().items() if v is not None)})"
 
@@ -161,8 +173,14 @@ class Family(Declared):
     negatives. Not together with ``several_columns``."""
 
     @property
-    def support(self) -> Interval | None:
-        """Constraint on the values of a column, None for any: an attribute of the class, or a property where arguments enter."""
+    def _plate_kind(self) -> Any:
+        """What the distributions that one call of kernels serves have in common; they have one layout, too."""
+        return type(self)
+
+    @property
+    def support(self) -> Interval | RowSupport | None:
+        """What a value, or of a family over several columns a row, may be; None for categories: an attribute of the class, or a
+        property where arguments enter."""
         raise NotImplementedError(f"{type(self).__name__} declares no support")
 
     @property
@@ -227,7 +245,11 @@ class Family(Declared):
     @property
     def n_parameters(self) -> int:
         """Number of free parameters."""
-        return len(self.parameters)
+        return sum([self._count(name) for name in self.parameters])
+
+    def _count(self, name: str) -> int:
+        """How many free numbers a parameter stands for."""
+        return 1
 
     # What users call; written once on the engine. Imported late: the assembly of plates stands above the families.
 
@@ -276,13 +298,16 @@ class Family(Declared):
     def cdf(self, x: Any) -> Floats:
         """Probability of a value <= x, elementwise."""
         self._require_complete()
-        return np.asarray(self.to_scipy().cdf(x))
+        with np.errstate(all="ignore"):  # scipy's formulas may pass through infinity with a warning and still be right
+            return np.asarray(self.to_scipy().cdf(x))
 
     def quantile(self, probability: Any) -> Floats:
         """Smallest value whose cdf reaches `probability`, elementwise."""
         self._require_complete()
-        return np.asarray(self.to_scipy().ppf(probability))
+        with np.errstate(all="ignore"):
+            return np.asarray(self.to_scipy().ppf(probability))
 
     def _moment(self, which: str) -> float:
         self._require_complete()
-        return float(getattr(self.to_scipy(), which)())
+        with np.errstate(all="ignore"):
+            return float(getattr(self.to_scipy(), which)())

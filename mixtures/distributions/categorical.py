@@ -231,9 +231,7 @@ class Categorical(Family):
     categories: tuple[Hashable, ...]
     pseudo_count: float
 
-    @property
-    def n_parameters(self) -> int:
-        """C - 1."""
+    def _count(self, name):
         if self.categories is None:
             raise NotFittedError("Categorical: the number of parameters is known once the categories are")
         return len(self.categories) - 1

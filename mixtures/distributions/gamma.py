@@ -2,12 +2,16 @@
 
     log f(x) = shape log(rate) - log Gamma(shape) + (shape - 1) log x - rate x,   support: x > 0.
 
-These terms cancel where the shape is large; it is computed as -log x - D(shape, rate x) + log(shape / 2 pi) / 2 -
-stirling_error(shape) there, with the deviance D(a, m) = a log(a / m) + m - a (Loader 2000: the Gamma density is the
+Where these terms are large they cancel; it is computed as -log x - D(shape, rate x) + log(shape / 2 pi) / 2 -
+stirling_rest(shape) there, with the deviance D(a, m) = a log(a / m) + m - a (Loader 2000: the Gamma density is the
 continuous case of the Poisson mass).
 
 Weighted maximum likelihood: with s = log(mean x) - mean(log x) >= 0, means weighted, the shape solves
 log(shape) - digamma(shape) = s, and rate = shape / mean(x). With the rate held, digamma(shape) = log(rate) + mean(log x).
+
+Under a large shape the rows lie so close together that s is lost in the rounding of the logarithms. The pass is then asked for
+again with sums about a centre c, the mean: with d = mean(x) / c - 1 and phi(u) = u - log(1 + u) >= 0,
+s = mean(phi(x / c - 1)) - phi(d).
 """
 
 from __future__ import annotations
@@ -15,11 +19,11 @@ from __future__ import annotations
 import numpy as np
 import scipy.stats
 
-from mixtures._numba import jit, wide_vectors
+from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
-from mixtures.engine.plan import FLOORED, is_held
+from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import (
     HALF_LOG_2PI,
@@ -28,35 +32,46 @@ from mixtures.engine.special import (
     log_gamma,
     log_minus_digamma,
     poisson_deviance,
-    stirling_series,
+    stirling_rest,
     trigamma_excess,
 )
 
 SHAPE = 0
-RATE = 1  # per unit of the column
+RATE = 1
 HELD = 2
-LOG_UNIT = 3
-CONSTANT = 4
-SIZE = 5
+REFERENCE = 3  # the column's largest value, in which it is summed: at 1e308 a sum of rows would overflow
+CENTRE = 4  # of the sums, the mean; 0 for sums about nothing
+CONSTANT = 5
+SIZE = 6
 
-LARGE = 50.0
-"""Shapes from here on take the form without cancellation, which costs a logarithm a row and component."""
+NEAR = 64.0
+"""Largest shape * (1 + |log rate|) for the textbook's form; that without cancellation costs a logarithm a row and component."""
+NARROW = 1e4
+"""Shapes from here on sum about a centre."""
 SMALLEST_GAP = 3e-15
-"""log(mean) - mean(log) that rounding tells from 0, of numbers near 1: the shape is at most a sixth of 1e15."""
+"""log(mean) - mean(log) that rounding tells from 0, of numbers near 1, when not taken about a centre."""
+SMALLEST_CENTRED_GAP = 6e-30
+"""The same about a centre: of rows that lie 16 rounding errors apart. The shape is at most 8e28."""
 
 
 @jit
-def _prepare(parameters):
+def prepare(parameters):
     for k in range(parameters.shape[0]):
-        shape = parameters[k, SHAPE]
-        if shape >= LARGE:
-            parameters[k, CONSTANT] = 0.5 * log(shape) - HALF_LOG_2PI - stirling_series(shape) - parameters[k, LOG_UNIT]
+        shape, rate = parameters[k, SHAPE], parameters[k, RATE]
+        if is_far(shape, rate):
+            parameters[k, CONSTANT] = 0.5 * log(shape) - HALF_LOG_2PI - stirling_rest(shape)
         else:
-            parameters[k, CONSTANT] = shape * log(parameters[k, RATE]) - log_gamma(shape) - parameters[k, LOG_UNIT]
+            parameters[k, CONSTANT] = shape * log(rate) - log_gamma(shape)
 
 
 @jit
-def _logs(cells, out):
+def is_far(shape, rate):
+    """Whether the terms of the textbook's form are so large that their rounding shows."""
+    return shape * (1.0 + abs(log(rate))) > NEAR
+
+
+@jit
+def logs_of(cells, out):
     """Logarithms; 0 outside the support, where the result is discarded."""
     wide_vectors()
     for i in range(cells.size):
@@ -64,17 +79,27 @@ def _logs(cells, out):
 
 
 @jit
+def deviance(shape, expected, log_expected):
+    """D(shape, expected), also where `expected` has left the range of float64, not so its logarithm."""
+    inline()
+    tiny = expected < 1e-290
+    value = poisson_deviance(shape, 1.0 if tiny else expected)
+    return shape * (log(shape) - log_expected) - shape if tiny else value
+
+
+@jit
 def _log_prob(parameters, x, out):
     wide_vectors()
     cells = x[0]
     logs = np.empty(cells.size)
-    _logs(cells, logs)
+    logs_of(cells, logs)
     for k in range(out.shape[0]):
         row = out[k]
         shape, rate, constant = parameters[k, SHAPE], parameters[k, RATE], parameters[k, CONSTANT]
-        if shape >= LARGE:
+        if is_far(shape, rate):
+            log_rate = log(rate)
             for i in range(row.size):
-                value = constant - logs[i] - poisson_deviance(shape, rate * cells[i])
+                value = constant - logs[i] - deviance(shape, rate * cells[i], log_rate + logs[i])
                 row[i] += value if 0.0 < cells[i] < np.inf else -np.inf
         else:
             for i in range(row.size):
@@ -84,12 +109,22 @@ def _log_prob(parameters, x, out):
 
 @jit
 def _accumulate(parameters, x, responsibilities, statistics):
+    wide_vectors()
     cells = x[0]
-    logs = np.empty(cells.size)
-    _logs(cells, logs)
+    logs, first, second = np.empty(cells.size), np.empty(cells.size), np.empty(cells.size)
+    logs_of(cells, logs)
     for k in range(responsibilities.shape[0]):
-        statistics[k, 1] += weighted_total(cells, responsibilities[k])
-        statistics[k, 2] += weighted_total(logs, responsibilities[k])
+        reference = parameters[k, REFERENCE]
+        centre = parameters[k, CENTRE]
+        if centre > 0.0:
+            for i in range(cells.size):
+                first[i] = (cells[i] - centre) / centre
+                second[i] = poisson_deviance(centre, cells[i]) / centre
+        else:
+            for i in range(cells.size):
+                first[i] = cells[i] / reference
+        statistics[k, 1] += weighted_total(first, responsibilities[k])
+        statistics[k, 2] += weighted_total(second if centre > 0.0 else logs, responsibilities[k])
 
 
 @jit
@@ -110,27 +145,54 @@ def shape_of(gap):
 
 
 @jit
-def _maximize(statistics, parameters):
+def phi(u):
+    """u - log(1 + u) for u > -1, without cancellation."""
+    if abs(u) < 1e-4:
+        return u * u * (0.5 - u * (1.0 / 3.0 - u * (0.25 - u * 0.2)))
+    return poisson_deviance(1.0, 1.0 + u)
+
+
+@jit
+def maximize(statistics, parameters):
     outcome = 0
     for k in range(parameters.shape[0]):
         total = statistics[k, 0]
         if not total > 0.0:
             continue
-        mean = statistics[k, 1] / total
-        mean_log = statistics[k, 2] / total
-        held = parameters[k, HELD]
-        if not is_held(held, SHAPE):
-            if is_held(held, RATE):
-                parameters[k, SHAPE] = inverse_digamma(log(parameters[k, RATE]) + mean_log)
-                continue
-            gap = log(mean) - mean_log
-            smallest = SMALLEST_GAP * max(1.0, abs(mean_log))
-            if not gap > smallest:
-                gap = smallest
-                outcome |= FLOORED
-            parameters[k, SHAPE] = shape_of(gap)
-        if not is_held(held, RATE):
-            parameters[k, RATE] = parameters[k, SHAPE] / mean
+        p = parameters[k]
+        first, second = statistics[k, 1] / total, statistics[k, 2] / total
+        centre = p[CENTRE]
+        if centre > 0.0:
+            mean = centre * (1.0 + first)
+            mean_log = log(centre) + (first - second)
+            lost = phi(first) if -0.9 < first < 10.0 else np.inf
+            gap, smallest = second - lost, SMALLEST_CENTRED_GAP
+        else:
+            mean = first * p[REFERENCE]
+            mean_log = second
+            lost = 0.0
+            gap, smallest = log(mean) - mean_log, SMALLEST_GAP * max(1.0, abs(mean_log))
+        if not 0.0 < mean < np.inf:
+            return FAILED
+        if is_held(p[HELD], SHAPE):
+            if not is_held(p[HELD], RATE):
+                p[RATE] = p[SHAPE] / mean
+            continue
+        if is_held(p[HELD], RATE):
+            p[SHAPE] = inverse_digamma(log(p[RATE]) + mean_log)
+            continue
+        shape = shape_of(max(gap, smallest))
+        narrow = shape >= NARROW
+        if (narrow and not centre > 0.0) or lost > 1e3 * max(gap, smallest):
+            # Once more, about the mean; about nothing where that is lost, too.
+            p[CENTRE] = mean if lost < np.inf else 0.0
+            outcome |= REPEAT | UNSETTLED
+            continue
+        if not gap > smallest:
+            outcome |= FLOORED
+        p[SHAPE] = shape
+        p[RATE] = shape / mean
+        p[CENTRE] = mean if narrow else 0.0
     return outcome
 
 
@@ -144,8 +206,8 @@ class Gamma(Family):
 
     Notes
     -----
-    ``scipy.stats.gamma(a=shape, scale=1 / rate)``. Where all values agree within rounding, a relative spread below 1e-7, the
-    shape is held at about 1e14, with a :class:`~mixtures.exceptions.DegenerateWarning`.
+    ``scipy.stats.gamma(a=shape, scale=1 / rate)``. Where all values agree within 16 rounding errors, the shape is held at
+    about 8e28, with a :class:`~mixtures.exceptions.DegenerateWarning`; rows whose rate would leave float64 are refused.
 
     Examples
     --------
@@ -157,8 +219,7 @@ class Gamma(Family):
 
     parameters = {"shape": positive_shape, "rate": positive}
     support = positive
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
-    uses_unit = True
+    kernels = Kernels(prepare, _log_prob, _accumulate, maximize)
     held = HELD
 
     def __init__(self, shape: float | None = None, rate: float | None = None) -> None:
@@ -184,10 +245,10 @@ class Gamma(Family):
         return SIZE, 3
 
     def _pack(self, column):
-        return self.shape, self.rate * column.unit, 0.0, np.log(column.unit), 0.0
+        return self.shape, self.rate, 0.0, column.magnitude or 1.0, 0.0, 0.0
 
     def _unpack(self, row, column):
-        return Gamma(row[SHAPE], row[RATE] / column.unit)
+        return Gamma(row[SHAPE], row[RATE])
 
     def _start(self, column):
         return Gamma(1.0, 1.0 / max(column.upper / 2, column.floor))

@@ -414,14 +414,16 @@ class MultivariateNormal(Family):
         return len(self.mean)
 
     @property
-    def n_parameters(self) -> int:
-        """d and, full, d (d + 1) / 2, diagonal, d, or, spherical, 1."""
-        return self.n_features + self.n_shared(of_any=True)
+    def _plate_kind(self):
+        return MultivariateNormal, self.kind
 
-    def n_shared(self, of_any: bool = False) -> int:
-        """Parameters that components of a mixture have in common: those of a tied covariance."""
+    def _count(self, name):
         d = self.n_features
-        return {"full": d * (d + 1) // 2, "diagonal": d, "spherical": 1}[self.kind] if self.tied or of_any else 0
+        return d if name == "mean" else {"full": d * (d + 1) // 2, "diagonal": d, "spherical": 1}[self.kind]
+
+    def n_shared(self) -> int:
+        """Parameters that components of a mixture have in common: those of a tied covariance."""
+        return self._count("covariance") if self.tied else 0
 
     def _require(self, name: str) -> None:
         if vars(self)[name] is None:

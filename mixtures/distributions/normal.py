@@ -3,7 +3,7 @@
     log f(x) = -(x - mean)^2 / (2 std^2) - log std - log(2 pi) / 2,   support: the real line.
 
 Weighted maximum likelihood (Bishop 2006, eqs. 9.24 and 9.25, one column): mean = sum w x / sum w,
-std^2 = sum w (x - mean)^2 / sum w.
+std^2 = sum w (x - mean)^2 / sum w, about the given mean where that is held.
 
 Sums are taken about a centre: sum w (x - c) and sum w (x - c)^2. Their rounding error grows with ((mean - c) / std)^2 only,
 so that clusters of unit spread at 1e12 stay exact. The centre is the column's origin where the mean lies within 16 standard
@@ -22,7 +22,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
-from mixtures.engine.plan import FLOORED, REPEAT
+from mixtures.engine.plan import FLOORED, REPEAT, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
 
 # Parameters of one column, about its origin and in its unit.
@@ -34,7 +34,8 @@ LOG_UNIT = 4
 SLOPE = 5  # 1 / (sqrt(2) std): squared after it meets a deviation, so that std itself may be as small as 1e-300
 OFFSET = 6  # -mean * SLOPE
 CONSTANT = 7  # -log std - log unit - log(2 pi) / 2
-SIZE = 8
+HELD = 8
+SIZE = 9
 
 NEAR_OFFSET = 256.0
 """Largest OFFSET for which x * SLOPE + OFFSET, which is then right to 3e-14, replaces (x - mean) * SLOPE."""
@@ -203,14 +204,21 @@ def _maximize(statistics, parameters):
             square = statistics[k, 2 + 2 * j] / total
             mean = p[CENTRE] + shift
             variance = square - shift * shift
-            # Cancellation beyond 1e4: the variance has lost four digits, unless the move is itself rounding.
-            # Written so that an overflow to NaN asks, too.
-            if not shift * shift <= 1e4 * variance and abs(shift) > 8 * 2.2e-16 * abs(mean):
+            fixed = is_held(p[HELD], 0)
+            if fixed:
+                # About a mean that is held: where that is the centre, no digit cancels.
+                mean = p[MEAN]
+                variance = square - (mean - p[CENTRE]) * (2.0 * shift - (mean - p[CENTRE]))
+            elif not shift * shift <= 1e4 * variance and abs(shift) > 8 * 2.2e-16 * abs(mean):
+                # Cancellation beyond 1e4: the variance has lost four digits, unless the move is itself rounding.
+                # Written so that an overflow to NaN asks, too.
                 outcome |= REPEAT
                 p[CENTRE] = mean
                 continue
             p[MEAN] = mean
-            if variance > p[FLOOR] * p[FLOOR]:
+            if is_held(p[HELD], 1):
+                pass
+            elif variance > p[FLOOR] * p[FLOOR]:
                 p[STD] = np.sqrt(variance)
             else:
                 p[STD] = p[FLOOR]
@@ -246,6 +254,7 @@ class Normal(Family):
     several_columns = True
     uses_unit = True
     uses_origin = True
+    held = HELD
 
     def __init__(self, mean: float | None = None, std: float | None = None) -> None:
         super().__init__(mean=mean, std=std)
@@ -268,7 +277,7 @@ class Normal(Family):
         mean, std = self._in_units(column)
         centre = 0.0 if abs(mean) <= NEAR_MEAN * std else mean
         log_unit = 0.0 if column.unit == 1.0 else np.log(column.unit)
-        return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0
+        return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         mean, std, *_ = row.tolist()

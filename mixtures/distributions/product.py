@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mixtures.distributions.base import Declared
+from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.exceptions import DataError, ParameterError
 from mixtures.table import Table
 
@@ -51,6 +52,7 @@ class Product(Declared):
         if not items:
             raise ParameterError("Product: expected at least one factor, found none")
         seen: set[Any] = set()
+        items = [(key, as_distribution(factor)) for key, factor in items]
         for key, factor in items:
             if isinstance(factor, type):
                 raise ParameterError(f"Product: factor {key!r} must be a distribution, found a class: write {factor.__name__}()")

@@ -34,7 +34,13 @@ LOG_PROB = 10
 ACCUMULATE = 11
 MAXIMIZE = 12
 MAXIMA = 13  # how many of a component's last statistics are maxima over rows, not sums
-FIELDS = 14
+MEASURE = 14  # one of the two below, where point masses share a column with densities
+FIELDS = 15
+
+ATOMS = 1
+"""Point masses: where one of them stands, densities over the same column count for nothing."""
+YIELDS = 2
+"""Densities that yield to the point masses on their column."""
 
 ROW_NUMBER = -1
 """A source that stands for the row's own number."""
@@ -57,7 +63,7 @@ class Plan(NamedTuple):
 
     n_components: int
     block_rows: int
-    plates: Ints  # (plates, 14), the fields above
+    plates: Ints  # (plates, 15), the fields above
     columns: Ints  # (plate columns,) index into Rows.addresses, or ROW_NUMBER
     origins: Floats  # (plate columns,) what zero of the kernel's column is in the table's column
     units: Floats  # (plate columns,) what one unit of the kernel's column is worth in the table's units

@@ -37,17 +37,59 @@ def normalise_two(joint, top, total):
         joint[1, i] = e * inverse if first else inverse
 
 
+@jit_sums
+def scale_rows(values, factors, totals):
+    """Every row of `values` (k, b) times `factors` (b,), and the sum of it in `totals` (k,)."""
+    wide_vectors()
+    for k in range(values.shape[0]):
+        total = 0.0
+        for i in range(factors.size):
+            values[k, i] *= factors[i]
+            total += values[k, i]
+        totals[k] = total
+
+
+@jit_sums
+def row_totals(values, totals):
+    """Sum of every row of a matrix."""
+    wide_vectors()
+    for k in range(values.shape[0]):
+        total = 0.0
+        for i in range(values.shape[1]):
+            total += values[k, i]
+        totals[k] = total
+
+
 @jit
-def normalise_many(joint, top, total, inverse):
-    """As :func:`normalise` for any number of components."""
+def largest_of(joint, top):
+    """top (b,) = the largest of every column of joint (k, b), four rows of it a time."""
     wide_vectors()
     count, b = joint.shape
     for i in range(b):
         top[i] = joint[0, i]
-        total[i] = 0.0
-    for k in range(1, count):
+    k = 1
+    while k + 4 <= count:
+        j0, j1, j2, j3 = joint[k], joint[k + 1], joint[k + 2], joint[k + 3]
+        for i in range(b):
+            a = j0[i] if j0[i] > top[i] else top[i]
+            c = j1[i] if j1[i] > j2[i] else j2[i]
+            c = j3[i] if j3[i] > c else c
+            top[i] = c if c > a else a
+        k += 4
+    while k < count:
         for i in range(b):
             top[i] = joint[k, i] if joint[k, i] > top[i] else top[i]
+        k += 1
+
+
+@jit
+def normalise_many(joint, top, total, inverse):
+    """As :func:`normalise` for any number of components, except that shares are still to be multiplied by `inverse`."""
+    wide_vectors()
+    count, b = joint.shape
+    largest_of(joint, top)
+    for i in range(b):
+        total[i] = 0.0
     for k in range(count):
         for i in range(b):
             # For a row that no component can have made, -inf - -inf must not become NaN.
@@ -57,15 +99,12 @@ def normalise_many(joint, top, total, inverse):
             total[i] += e
     for i in range(b):
         inverse[i] = 1.0 / total[i]
-    for k in range(count):
-        for i in range(b):
-            joint[k, i] *= inverse[i]
 
 
 @jit
-def normalise(joint, top, total, inverse):
-    """Log-joint (k, b) becomes responsibilities; top + log(total), both (b,), are the log-densities of the rows;
-    `inverse` (b,) is scratch.
+def normalise(joint, top, total, inverse, totals):
+    """Log-joint (k, b) becomes responsibilities, whose sums are `totals` (k,); top + log(total), both (b,), are the
+    log-densities of the rows; `inverse` (b,) is scratch.
 
     NaN in a row's log-joint makes its total NaN. Where every entry is -inf, top is, and responsibilities are equal.
     """
@@ -74,10 +113,13 @@ def normalise(joint, top, total, inverse):
             top[i] = joint[0, i]
             total[i] = 1.0
             joint[0, i] = 1.0
+        totals[0] = joint.shape[1]
     elif joint.shape[0] == 2:
         normalise_two(joint, top, total)
+        row_totals(joint, totals)
     else:
         normalise_many(joint, top, total, inverse)
+        scale_rows(joint, inverse, totals)
 
 
 @jit

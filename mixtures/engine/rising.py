@@ -1,4 +1,4 @@
-"""Rising factorials in their base: h(a) = log Gamma(x + a) - log Gamma(a), the sum of log(a + j) over j = 0 .. x - 1.
+"""Rising factorials in their base: h(a) = log gamma(x + a) - log gamma(a), the sum of log(a + j) over j = 0 .. x - 1.
 
 Counts that a Gamma or a Beta spreads (negative binomial, beta-binomial) are fitted in such bases. What rows say of a base is
 summed up by the slope S = sum w h'(a) and the curvature C = -sum w h''(a) at the current a, which make bounds of the slope

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from mixtures._numba import jit, jit_entry, jit_sums, matrix, next_of, wide_vectors
+from mixtures._numba import jit, jit_entry, matrix, next_of, wide_vectors
 from mixtures._numba_calls import MATRIX, by_address, call_accumulate, call_log_prob
 from mixtures.engine.gather import gather
 from mixtures.engine.plan import (
     ACCUMULATE,
+    ATOMS,
     CHUNK_ROWS,
     COLUMN,
     COUNT,
@@ -17,6 +18,7 @@ from mixtures.engine.plan import (
     LOG_PROB,
     MASKED,
     MAXIMA,
+    MEASURE,
     OUTPUTS,
     PARAMETER,
     PARAMETERS,
@@ -25,12 +27,22 @@ from mixtures.engine.plan import (
     STATISTICS_OF_DENSITIES,
     STATISTICS_OF_LABELS,
     WIDTH,
+    YIELDS,
     Plan,
     Rows,
     Task,
     unfold,
 )
-from mixtures.engine.posterior import densities, most_probable, normalise, sum_of_logs, total_of, weighted_total
+from mixtures.engine.posterior import (
+    densities,
+    most_probable,
+    normalise,
+    row_totals,
+    scale_rows,
+    sum_of_logs,
+    total_of,
+    weighted_total,
+)
 
 
 @jit
@@ -72,6 +84,40 @@ def rows_of(values, first, count):
 
 
 @jit
+def stands_on(plan, plate, source):
+    """Whether one of a plate's columns is this one of the table."""
+    found = False
+    for j in range(plate[COLUMN], plate[COLUMN] + plate[WIDTH]):
+        found = found or plan.columns[j] == source
+    return found
+
+
+@jit
+def yield_to_atoms(plan, parameters, x, mask, joint, spare):
+    """joint = -inf for densities where a point mass on their column stands: with respect to the sum of the two measures, a
+    density is 0 at the atoms."""
+    b = joint.shape[1]
+    for p in range(plan.plates.shape[0]):
+        atoms = plan.plates[p]
+        if atoms[MEASURE] != ATOMS:
+            continue
+        column = atoms[COLUMN]
+        part = matrix(spare, 0, atoms[COUNT], b)
+        clear(part)
+        values = matrix(parameters, atoms[PARAMETER], atoms[COUNT], atoms[PARAMETERS])
+        call_log_prob(atoms[LOG_PROB], values, rows_of(x, column, 1), part)
+        for q in range(plan.plates.shape[0]):
+            plate = plan.plates[q]
+            if plate[MEASURE] != YIELDS or not stands_on(plan, plate, plan.columns[column]):
+                continue
+            for a in range(part.shape[0]):
+                for k in range(plate[FIRST], plate[FIRST] + plate[COUNT]):
+                    for i in range(b):
+                        met = part[a, i] > -np.inf and (not atoms[MASKED] or mask[column, i] == 1.0)
+                        joint[k, i] = -np.inf if met else joint[k, i]
+
+
+@jit
 def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
     """joint[k] = log weight of component k + its log-density of each row."""
     wide_vectors()
@@ -80,8 +126,10 @@ def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
         level = log_weights[k]
         for i in range(b):
             joint[k, i] = level
+    has_atoms = False
     for p in range(plan.plates.shape[0]):
         plate = plan.plates[p]
+        has_atoms = has_atoms or plate[MEASURE] == ATOMS
         first, count, column = plate[FIRST], plate[COUNT], plate[COLUMN]
         values = matrix(parameters, plate[PARAMETER], count, plate[PARAMETERS])
         cells = rows_of(x, column, plate[WIDTH])
@@ -92,15 +140,8 @@ def log_joint(plan, parameters, log_weights, x, mask, joint, spare):
             add_observed(joint, first, mask, column, part)
         else:
             call_log_prob(plate[LOG_PROB], values, cells, rows_of(joint, first, count))
-
-
-@jit
-def apply_weights(responsibilities, weights):
-    """responsibilities *= weights, row by row."""
-    wide_vectors()
-    for k in range(responsibilities.shape[0]):
-        for i in range(weights.size):
-            responsibilities[k, i] *= weights[i]
+    if has_atoms:
+        yield_to_atoms(plan, parameters, x, mask, joint, spare)
 
 
 @jit
@@ -112,26 +153,14 @@ def observed_part(responsibilities, first, mask, column, out):
             out[k, i] = responsibilities[first + k, i] * mask[column, i]
 
 
-@jit_sums
-def row_totals(values, totals):
-    """Sum of every row of a matrix."""
-    wide_vectors()
-    for k in range(values.shape[0]):
-        total = 0.0
-        for i in range(values.shape[1]):
-            total += values[k, i]
-        totals[k] = total
-
-
 @jit
 def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, statistics):
-    """Add a block's statistics, given its weighted responsibilities (k, b).
+    """Add a block's statistics, given its weighted responsibilities (k, b) and their sums totals[0].
 
     The first statistic of every component of a plate is the engine's: the sum of responsibilities of the observed rows.
-    `totals` (2, k) is scratch.
+    totals[1] is scratch.
     """
     k, b = responsibilities.shape
-    row_totals(responsibilities, totals[0])
     for c in range(k):
         statistics[1 + c] += totals[0, c]
     for p in range(plan.plates.shape[0]):
@@ -155,7 +184,9 @@ def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, stati
 
 @jit
 def reset(plan, statistics):
-    """Statistics of no rows: sums are 0, maxima -inf."""
+    """Statistics of no rows: sums are 0, maxima -inf. Of size 0 they are not wanted."""
+    if statistics.size == 0:
+        return
     for i in range(statistics.size):
         statistics[i] = 0.0
     for p in range(plan.plates.shape[0]):
@@ -230,7 +261,7 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             if task.log_joint.size:
                 transpose(joint, first, task.log_joint)
             if task.density.size or task.posterior.size:
-                normalise(joint, top, total, inverse)
+                normalise(joint, top, total, inverse, totals[0])
             if task.density.size:
                 densities(top, total, matrix(task.density, first, 1, b)[0])
             if task.posterior.size:
@@ -238,11 +269,12 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             continue
         if task.kind == STATISTICS_OF_LABELS:
             soften(matrix(task.labels, first, 1, b)[0], task.softness, joint)
+            row_totals(joint, totals[0])
         else:
-            normalise(joint, top, total, inverse)
+            normalise(joint, top, total, inverse, totals[0])
         if rows.weights.size:
             weights = matrix(rows.weights, first, 1, b)[0]
-            apply_weights(joint, weights)
+            scale_rows(joint, weights, totals[0])
         if task.kind == STATISTICS_OF_DENSITIES:
             if rows.weights.size:
                 densities(top, total, top)
@@ -272,6 +304,7 @@ def visit_chunks(address, problem, task, parameters, log_weights, counter, stati
         if start >= rows.n_rows:
             return
         part = matrix(statistics, chunk * statistics.shape[1], 1, statistics.shape[1])[0]
-        reset(plan, part)
+        if part.size:  # else only outputs are wanted
+            reset(plan, part)
         stop = min(start + CHUNK_ROWS, rows.n_rows)
         call_visit(address, plan, rows, task, parameters, log_weights, start, stop, scratch, part)

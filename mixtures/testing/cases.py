@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mixtures.constraints import Interval, Simplex, Whole, real
 from mixtures.distributions.base import Distribution
+from mixtures.row_supports import RowSupport
 from mixtures.testing.integration import quantiles
 
 Rows = npt.NDArray[Any]
@@ -30,7 +31,8 @@ def require(condition: Any, message: str) -> None:
 class Case:
     """A distribution and the rows that it is checked on.
 
-    ``domains`` holds, per column, the constraint of its values, or a tuple of categories. ``promises`` says whether the
+    ``domains`` holds, per column, the constraint of its values, or a tuple of categories; ``blocks`` the columns, by place, whose
+    rows have a joint support, and that support. ``promises`` says whether the
     distribution derives from :class:`~mixtures.distributions.Distribution` and so keeps the protocol's promises about missing
     cells and weight 0 itself; for others the engine keeps them.
     """
@@ -41,10 +43,11 @@ class Case:
     names: tuple[str, ...] | None
     promises: bool
     seed: int
+    blocks: tuple[tuple[list[int], RowSupport], ...] = ()
 
     @property
     def one_column(self) -> bool:
-        return len(self.domains) == 1
+        return len(self.domains) == 1 and not self.blocks
 
     @property
     def ours(self) -> bool:
@@ -52,9 +55,19 @@ class Case:
         return all(isinstance(part, Distribution) for part in parts(self.distribution))
 
     @property
+    def is_maximum_likelihood(self) -> bool:
+        """Whether its fit maximises the likelihood."""
+        return all(getattr(part, "is_maximum_likelihood", True) for part in parts(self.distribution))
+
+    @property
     def categorical(self) -> bool:
         """Whether the one column holds categories."""
         return self.one_column and isinstance(self.domains[0], tuple)
+
+    @property
+    def atoms(self) -> tuple[float, ...] | None:
+        """The values of the one column that have mass, where the distribution has nothing else."""
+        return getattr(self.distribution, "atoms", None) if self.one_column else None
 
     @property
     def whole(self) -> bool:
@@ -93,7 +106,8 @@ class Case:
 
     def objective(self, distribution: Any, rows: Rows, weights: npt.NDArray[np.float64]) -> float:
         """What a fit maximises, over the sum of weights: the weighted log-likelihood, and the prior of a pseudo-count."""
-        value = float(weights @ self.log_prob(rows, distribution))
+        with np.errstate(over="ignore"):  # far from a maximum the log-likelihood may be beyond float64
+            value = float(weights @ self.log_prob(rows, distribution))
         for part in parts(distribution):
             pseudo = getattr(part, "pseudo_count", 0.0)
             if pseudo:
@@ -159,9 +173,27 @@ def _domains(distribution: Any, support: Interval | None) -> list[Interval | tup
     if getattr(distribution, "categories", None) is not None:
         return [tuple(distribution.categories)]
     declared = getattr(distribution, "support", None)
+    declared = declared.cells if isinstance(declared, RowSupport) else declared
     domain = support if support is not None else declared if isinstance(declared, Interval) else real
     n_features = getattr(distribution, "n_features", None)
     return None if n_features is None else [domain] * int(n_features)
+
+
+def _blocks(distribution: Any) -> tuple[tuple[list[int], RowSupport], ...]:
+    """Columns of joint supports, by place in the rows."""
+    factors = getattr(distribution, "factors", None)
+    if not isinstance(factors, dict):
+        support = getattr(distribution, "support", None)
+        return ((list(range(distribution.n_features)), support),) if isinstance(support, RowSupport) else ()
+    found = []
+    place = 0
+    for key, factor in factors.items():
+        columns = list(key) if isinstance(key, tuple) else [key]
+        if isinstance(getattr(factor, "support", None), RowSupport):
+            by_position = all(isinstance(column, int) for column in columns)
+            found.append((columns if by_position else list(range(place, place + len(columns))), factor.support))
+        place += len(columns)
+    return tuple(found)
 
 
 def _names(distribution: Any) -> tuple[str, ...] | None:
@@ -196,4 +228,12 @@ def make_case(distribution: Any, X: Any, support: Interval | None, seed: int) ->
         declared = getattr(distribution, "support", None)
         domains = [support or (declared if isinstance(declared, Interval) else real)] * rows.shape[1]
     rows.setflags(write=False)  # no fit may write to its caller's data
-    return Case(distribution, rows, tuple(domains), _names(distribution), isinstance(distribution, Distribution), seed)
+    return Case(
+        distribution,
+        rows,
+        tuple(domains),
+        _names(distribution),
+        isinstance(distribution, Distribution),
+        seed,
+        _blocks(distribution),
+    )

@@ -1,0 +1,152 @@
+"""Log-normal distribution: the logarithm of a log-normal value is normal.
+
+    log f(x) = -(log x - mean_log)^2 / (2 std_log^2) - log std_log - log(2 pi) / 2 - log x,   support: x > 0.
+
+The last term is the Jacobian of the logarithm. Weighted maximum likelihood: mean and standard deviation of log x, weighted, as
+those of :mod:`~mixtures.distributions.normal`, whose kernels do the work on the logarithms of each block (Johnson, Kotz &
+Balakrishnan 1994, "Continuous univariate distributions", chapter 14).
+
+Logarithms are taken of x / unit, with a power of two in the middle of the column for a unit, so that values that lie close
+together far from 1 keep the digits in which they differ.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.stats
+
+from mixtures._numba import bits_to_float, jit, wide_vectors
+from mixtures.constraints import log_location, log_scale, positive
+from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.normal import HELD, LOG_UNIT, NEAR_MEAN, SIZE, _accumulate, _log_prob, _maximize, _prepare
+from mixtures.engine.special import log
+
+_LOG_2_HIGH = 6.93147180369123816490e-01  # 33 bits of log 2, so that a multiple by a whole number is exact
+_LOG_2_LOW = 1.90821492927058770002e-10
+
+
+@jit
+def _logs(parameters, x, outside):
+    """Logarithms of x / unit (d, b); `outside` beyond the support."""
+    wide_vectors()
+    logs = np.empty(x.shape)
+    for j in range(x.shape[0]):
+        cells, out = x[j], logs[j]
+        exponent = np.int64(np.rint(parameters[0, j * SIZE + LOG_UNIT] / math.log(2.0)))
+        inverse_unit = bits_to_float((np.int64(1023) - exponent) << np.int64(52))
+        for i in range(cells.size):
+            out[i] = log(cells[i] * inverse_unit) if 0.0 < cells[i] < np.inf else outside
+    return logs
+
+
+@jit
+def _log_prob_of_logs(parameters, x, out):
+    wide_vectors()
+    # Infinity has log-density -inf under every normal distribution.
+    logs = _logs(parameters, x, np.inf)
+    _log_prob(parameters, logs, out)
+    for j in range(1, logs.shape[0]):
+        total, added = logs[0], logs[j]
+        for i in range(total.size):
+            total[i] += added[i]
+    jacobian = logs[0]
+    for k in range(out.shape[0]):
+        row = out[k]
+        for i in range(row.size):
+            row[i] -= jacobian[i]
+
+
+@jit
+def _accumulate_logs(parameters, x, responsibilities, statistics):
+    # A row outside the support has responsibility 0, which must not meet an infinity.
+    _accumulate(parameters, _logs(parameters, x, 0.0), responsibilities, statistics)
+
+
+class LogNormal(Family):
+    """Log-normal distribution of one column of values > 0: incomes, sizes of particles, latencies.
+
+    Parameters
+    ----------
+    mean_log : float, mean of log x, or None to be learned. exp(mean_log) is the median of x, in the unit of the column.
+    std_log : float > 0, standard deviation of log x, or None to be learned.
+
+    Notes
+    -----
+    ``scipy.stats.lognorm(s=std_log, scale=exp(mean_log))``. A column whose values agree has no spread to learn: std_log is then
+    held at 16 rounding errors of its logarithms, with a :class:`~mixtures.exceptions.DegenerateWarning`.
+
+    Examples
+    --------
+    >>> LogNormal(0.0, 1.0).log_prob([1.0, 0.0]).round(6)
+    array([-0.918939,      -inf])
+    >>> LogNormal().fit([1.0, 10.0, 100.0])
+    LogNormal(mean_log=2.302585092994046, std_log=1.8800528557247882)
+    """
+
+    parameters = {"mean_log": log_location, "std_log": log_scale}
+    support = positive
+    kernels = Kernels(_prepare, _log_prob_of_logs, _accumulate_logs, _maximize)
+    several_columns = True
+    held = HELD
+
+    def __init__(self, mean_log: float | None = None, std_log: float | None = None) -> None:
+        super().__init__(mean_log=mean_log, std_log=std_log)
+
+    mean_log: float
+    std_log: float
+
+    @property
+    def mean(self) -> float:
+        """exp(mean_log + std_log^2 / 2)."""
+        self._require_complete()
+        return float(np.exp(self.mean_log + self.std_log**2 / 2))
+
+    @property
+    def variance(self) -> float:
+        """(exp(std_log^2) - 1) mean^2."""
+        return float(np.expm1(self.std_log**2)) * self.mean**2
+
+    def to_scipy(self):
+        return scipy.stats.lognorm(self.std_log, scale=np.exp(self.mean_log))
+
+    def _layout(self, column):
+        return SIZE, 3
+
+    def _pack(self, column):
+        unit = _exponent(column)
+        mean_log = self._in_units(unit)
+        centre = 0.0 if abs(mean_log) <= NEAR_MEAN * self.std_log else mean_log
+        ends = [value - unit * math.log(2.0) for value in _end_logs(column)]
+        return mean_log, self.std_log, centre, _floor(ends), unit * math.log(2.0), 0.0, 0.0, 0.0, 0.0
+
+    def _unpack(self, row, column):
+        mean_log, std_log, *_ = row.tolist()
+        unit = _exponent(column)
+        # A parameter that no row has moved keeps its last digit, too.
+        kept = mean_log == self._in_units(unit)
+        return LogNormal(self.mean_log if kept else (mean_log + unit * _LOG_2_LOW) + unit * _LOG_2_HIGH, std_log)
+
+    def _in_units(self, unit):
+        return (self.mean_log - unit * _LOG_2_HIGH) - unit * _LOG_2_LOW
+
+    def _start(self, column):
+        low, high = _end_logs(column)
+        return LogNormal(low / 2 + high / 2, max(high / 2 - low / 2, _floor([low, high])))
+
+
+def _end_logs(column):
+    """Logarithms of the ends of a column, as far as they belong to the support."""
+    return [math.log(value) if 0.0 < value < math.inf else 0.0 for value in (column.lower, column.upper)]
+
+
+def _exponent(column):
+    """Of the power of two that is the unit of a column."""
+    low, high = _end_logs(column)
+    return max(min(round((low / 2 + high / 2) / math.log(2.0)), 1000), -1000)
+
+
+def _floor(logs):
+    """Smallest standard deviation that is told from zero between these logarithms, those of numbers with rounding errors."""
+    return 16 * float(np.finfo(float).eps) * max(1.0, *map(abs, logs))

@@ -1,0 +1,149 @@
+"""Rayleigh distribution: the length of a vector of two independent normal coordinates about 0.
+
+    log f(x) = log x - 2 log scale - x^2 / (2 scale^2),   support: x > 0.
+
+Weighted maximum likelihood: scale^2 = sum w x^2 / (2 sum w) (Johnson, Kotz & Balakrishnan 1994, "Continuous univariate
+distributions", chapter 18).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.stats
+
+from mixtures._numba import jit, jit_sums, wide_vectors
+from mixtures.constraints import positive
+from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.plan import FLOORED, is_held
+from mixtures.engine.special import log
+
+# Parameters of one column, in its unit.
+SCALE = 0
+HELD = 1
+FLOOR = 2
+LOG_UNIT = 3
+SLOPE = 4  # 1 / (sqrt(2) scale): squared after it meets a value, so that the scale itself may be as small as 1e-300
+CONSTANT = 5
+SIZE = 6
+
+
+@jit
+def _prepare(parameters):
+    for k in range(parameters.shape[0]):
+        for j in range(0, parameters.shape[1], SIZE):
+            scale = parameters[k, j + SCALE]
+            parameters[k, j + SLOPE] = 0.7071067811865476 / scale
+            parameters[k, j + CONSTANT] = -2.0 * log(scale) - parameters[k, j + LOG_UNIT]
+
+
+@jit
+def _logs(cells, out):
+    """Logarithms; -inf outside the support."""
+    wide_vectors()
+    for i in range(cells.size):
+        out[i] = log(cells[i]) if 0.0 < cells[i] < np.inf else -np.inf
+
+
+@jit
+def _log_prob(parameters, x, out):
+    wide_vectors()
+    logs = np.empty(x.shape[1])
+    for j in range(x.shape[0]):
+        cells = x[j]
+        _logs(cells, logs)
+        for k in range(out.shape[0]):
+            row = out[k]
+            slope, constant = parameters[k, j * SIZE + SLOPE], parameters[k, j * SIZE + CONSTANT]
+            for i in range(row.size):
+                t = cells[i] * slope
+                row[i] += logs[i] + (constant - t * t)
+
+
+@jit_sums
+def _accumulate(parameters, x, responsibilities, statistics):
+    wide_vectors()
+    for k in range(responsibilities.shape[0]):
+        share = responsibilities[k]
+        for j in range(x.shape[0]):
+            cells = x[j]
+            total = 0.0
+            for i in range(share.size):
+                total += share[i] * cells[i] * cells[i]
+            statistics[k, 1 + j] += total
+
+
+@jit
+def _maximize(statistics, parameters):
+    outcome = 0
+    for k in range(parameters.shape[0]):
+        total = statistics[k, 0]
+        if not total > 0.0:
+            continue
+        for j in range(parameters.shape[1] // SIZE):
+            p = parameters[k, j * SIZE : (j + 1) * SIZE]
+            if is_held(p[HELD], SCALE):
+                continue
+            scale = np.sqrt(0.5 * statistics[k, 1 + j] / total)
+            if not scale > p[FLOOR]:
+                scale = p[FLOOR]
+                outcome |= FLOORED
+            p[SCALE] = scale
+    return outcome
+
+
+class Rayleigh(Family):
+    """Rayleigh distribution of one column of values > 0: wind speeds, wave heights, distances from a target.
+
+    Parameters
+    ----------
+    scale : float > 0, the mode, standard deviation of each of the two coordinates, or None to be learned.
+
+    Notes
+    -----
+    ``scipy.stats.rayleigh(scale=scale)``. Values far below the largest of the column hold the scale at 16 of its rounding errors,
+    with a :class:`~mixtures.exceptions.DegenerateWarning`.
+
+    Examples
+    --------
+    >>> Rayleigh(1.0).log_prob([1.0, 0.0])
+    array([-0.5, -inf])
+    >>> Rayleigh().fit([1.0, 7.0])
+    Rayleigh(scale=3.5355339059327378)
+    """
+
+    parameters = {"scale": positive}
+    support = positive
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    several_columns = True
+    uses_unit = True
+    held = HELD
+
+    def __init__(self, scale: float | None = None) -> None:
+        super().__init__(scale=scale)
+
+    scale: float
+
+    @property
+    def mean(self) -> float:
+        """scale sqrt(pi / 2)."""
+        return self._moment("mean")
+
+    @property
+    def variance(self) -> float:
+        """scale^2 (2 - pi / 2)."""
+        return self._moment("var")
+
+    def to_scipy(self):
+        return scipy.stats.rayleigh(scale=self.scale)
+
+    def _layout(self, column):
+        return SIZE, 2
+
+    def _pack(self, column):
+        return self.scale / column.unit, 0.0, column.floor / column.unit, np.log(column.unit), 0.0, 0.0
+
+    def _unpack(self, row, column):
+        return Rayleigh(row[SCALE] * column.unit)
+
+    def _start(self, column):
+        return Rayleigh(max(column.upper / 2, column.floor))

@@ -1,0 +1,109 @@
+"""What distributions made of one other distribution, and run by its kernels, have in common.
+
+A wrapper with kernels of its own calls those of its base by address: they come first among its packed parameters, the base's
+own packed parameters last, so that these are, for every component, a matrix of one row in the same memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mixtures._numba import bits_to_float, jit, matrix
+from mixtures._numba_calls import address_of
+from mixtures.distributions.base import Family
+from mixtures.exceptions import ParameterError
+
+PREPARE, LOG_PROB, ACCUMULATE, MAXIMIZE = range(4)
+"""Places of the addresses of the base's kernels, as the bits of floats."""
+
+
+@jit
+def part_from(values, k, start):
+    """Entries start.. of row k, as a matrix of one row."""
+    width = values.shape[1]
+    return matrix(values, k * width + start, 1, width - start)
+
+
+def computed(function: Callable[[Any], Any]) -> Any:
+    """A property in the place of what a family declares for its class; its type says no more than the class's does."""
+    return property(function)
+
+
+class Wrapped(Family):
+    """A distribution made of another one, its ``base``, whose kernels it uses or calls.
+
+    What a family declares once for all its members, a wrapper takes from its base. A subclass says how it differs.
+    """
+
+    def __init__(self, base: Any, **values: Any) -> None:
+        if not hasattr(base, "kernels"):
+            raise ParameterError(f"{type(self).__name__}: expected a distribution with kernels of its own, found {base!r}")
+        super().__init__(**values)
+        vars(self)["base"] = base
+
+    base: Any
+
+    kernels = computed(lambda self: self.base.kernels)
+    support = computed(lambda self: self.base.support)
+    several_columns = computed(lambda self: self.base.several_columns)
+    encoding = computed(lambda self: self.base.encoding)
+    uses_unit = computed(lambda self: self.base.uses_unit)
+    uses_origin = computed(lambda self: self.base.uses_origin)
+    reads_block = computed(lambda self: self.base.reads_block)
+    takes_missing = computed(lambda self: self.base.takes_missing)
+    limit = computed(lambda self: self.base.limit)
+    n_maxima = computed(lambda self: self.base.n_maxima)
+
+    def _values(self) -> dict[str, Any]:
+        own = dict(vars(self))
+        return {"base": own.pop("base"), **own}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every parameter has a value, those of the base included."""
+        return super().is_complete and self.base.is_complete
+
+    def _require_complete(self) -> None:
+        super()._require_complete()
+        self.base._require_complete()
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return int(self.base.n_features)
+
+    @property
+    def categories(self) -> Any:
+        """Those of the base, where it has some."""
+        return self.base.categories
+
+    @property
+    def pseudo_count(self) -> float:
+        """That of the base, where it has one."""
+        return float(self.base.pseudo_count)
+
+    def _completed(self, table: Any, columns: Sequence[int]) -> Any:
+        return self if self.is_complete else self._start(self._place(table, columns[0]))
+
+    def _started(self, column: Any) -> Any:
+        """The base with what it lacks taken from a start on `column`."""
+        if self.base.is_complete:
+            return self.base
+        start = self.base._start(column)
+        known = {name: value for name, value in self.base._values().items() if value is not None}
+        return type(start)(**{**start._values(), **known})
+
+    def _addresses(self) -> list[float]:
+        """What a wrapper's packed parameters begin with."""
+        own = self.base.kernels
+        kernels = {"prepare": own.prepare, "log_prob": own.log_prob, "accumulate": own.accumulate, "maximize": own.maximize}
+        return [bits_to_float(address_of(kernel, role)) for role, kernel in kernels.items()]
+
+    def _layout(self, column: Any) -> tuple[int, int]:
+        layout: tuple[int, int] = self.base._layout(column)
+        return layout
+
+    def _pack(self, column: Any) -> Sequence[float]:
+        packed: Sequence[float] = self.base._pack(column)
+        return packed
