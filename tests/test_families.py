@@ -78,6 +78,8 @@ def missed(family, fitted, x, weights):
     """By how much Nelder and Mead's simplex, from beside a fit, finds a larger mean log-likelihood, relative to its size."""
     own = fitted._values()
     names = [name for name, c in fitted.parameters.items() if isinstance(c, Interval) and not isinstance(c, Whole)]
+    if not names:
+        return 0.0  # whole parameters: no slope to follow
     constraints = [fitted.parameters[name] for name in names]
 
     def loss(point):

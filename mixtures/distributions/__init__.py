@@ -3,13 +3,16 @@
 from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.beta import Beta
+from mixtures.distributions.binomial import Binomial
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.degenerate import Degenerate
 from mixtures.distributions.dirichlet import Dirichlet
 from mixtures.distributions.dirichlet_multinomial import DirichletMultinomial
+from mixtures.distributions.discrete_uniform import DiscreteUniform
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.frozen import Frozen
 from mixtures.distributions.gamma import Gamma
+from mixtures.distributions.geometric import Geometric
 from mixtures.distributions.gumbel import Gumbel
 from mixtures.distributions.half_normal import HalfNormal
 from mixtures.distributions.inverse_gamma import InverseGamma
@@ -38,15 +41,18 @@ from mixtures.distributions.zero_inflated import ZeroInflated
 __all__ = [
     "Bernoulli",
     "Beta",
+    "Binomial",
     "Categorical",
     "Degenerate",
     "Dirichlet",
     "DirichletMultinomial",
+    "DiscreteUniform",
     "Distribution",
     "Exponential",
     "Family",
     "Frozen",
     "Gamma",
+    "Geometric",
     "Gumbel",
     "HalfNormal",
     "InverseGamma",
