@@ -163,6 +163,10 @@ class Family(Declared):
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
     p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
 
+    ends: ClassVar[Mapping[str, float]] = {}
+    """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
+    where the likelihood has no gradient: further in, that row is impossible."""
+
     n_maxima: ClassVar[int] = 0
     """How many of a component's last statistics are maxima over rows instead of sums. They begin at -inf; ``accumulate`` leaves
     the larger of what is there and what it sees, and only rows with a responsibility > 0 count. A minimum is a maximum of
