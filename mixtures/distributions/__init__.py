@@ -17,11 +17,13 @@ from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.one_column import OneColumn
+from mixtures.distributions.pareto import Pareto
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.rayleigh import Rayleigh
 from mixtures.distributions.scipy_distribution import ScipyDistribution
 from mixtures.distributions.truncated import Truncated
+from mixtures.distributions.uniform import Uniform
 from mixtures.distributions.weibull import Weibull
 from mixtures.distributions.zero_inflated import ZeroInflated
 
@@ -45,11 +47,13 @@ __all__ = [
     "MultivariateNormal",
     "Normal",
     "OneColumn",
+    "Pareto",
     "Poisson",
     "Product",
     "Rayleigh",
     "ScipyDistribution",
     "Truncated",
+    "Uniform",
     "Weibull",
     "ZeroInflated",
 ]

@@ -27,6 +27,7 @@ from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.gamma import logs_of
 from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import exp, log, log_normal
@@ -60,16 +61,8 @@ def _prepare(parameters):
 
 
 @jit
-def _logs(cells, out):
-    """Logarithms; 0 outside the support, where the result is discarded."""
-    wide_vectors()
-    for i in range(cells.size):
-        out[i] = log(cells[i]) if 0.0 < cells[i] < np.inf else 0.0
-
-
-@jit
-def _log_ratios(cells, logs, scale, shape, out):
-    """log(x / scale), as exactly as the shape asks for."""
+def log_ratios(cells, logs, scale, shape, out):
+    """log(x / scale), given log x, as exactly as a factor `shape` asks for."""
     wide_vectors()
     log_scale = log(scale)
     if shape * (1.0 + abs(log_scale)) <= NEAR:
@@ -88,11 +81,11 @@ def _log_prob(parameters, x, out):
     wide_vectors()
     cells = x[0]
     logs, ratios = np.empty(cells.size), np.empty(cells.size)
-    _logs(cells, logs)
+    logs_of(cells, logs)
     for k in range(out.shape[0]):
         row = out[k]
         shape, constant = parameters[k, SHAPE], parameters[k, CONSTANT]
-        _log_ratios(cells, logs, parameters[k, SCALE], shape, ratios)
+        log_ratios(cells, logs, parameters[k, SCALE], shape, ratios)
         for i in range(row.size):
             value = constant + (shape - 1.0) * ratios[i] - exp(shape * ratios[i])
             row[i] += value if 0.0 < cells[i] < np.inf else -np.inf
@@ -102,10 +95,10 @@ def _log_prob(parameters, x, out):
 def _accumulate(parameters, x, responsibilities, statistics):
     cells = x[0]
     logs, ratios, roots = np.empty(cells.size), np.empty(cells.size), np.empty(cells.size)
-    _logs(cells, logs)
+    logs_of(cells, logs)
     for k in range(responsibilities.shape[0]):
         shape = parameters[k, SHAPE]
-        _log_ratios(cells, logs, parameters[k, CENTRE], shape, ratios)
+        log_ratios(cells, logs, parameters[k, CENTRE], shape, ratios)
         _half_powers(ratios, shape, roots)
         statistics[k, FIRST] += weighted_total(ratios, responsibilities[k])
         _add_moments(ratios, roots, responsibilities[k], statistics[k])
