@@ -13,7 +13,7 @@ from mixtures.column import Column
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
-from mixtures.engine.plan import CHUNK_ROWS, NO_FLOATS, ROW_NUMBER, Floats, Ints, Problem, Sizes
+from mixtures.engine.plan import CHUNK_ROWS, LIMIT, NO_FLOATS, ROW_NUMBER, Floats, Ints, Problem, Sizes
 from mixtures.exceptions import ParameterError
 from mixtures.parts import Parts, block_of, distinct
 from mixtures.plates import lay
@@ -181,6 +181,15 @@ class Assembly:
         """Names of the columns of plates whose flags have this bit."""
         names = {self.table.where(j) for plate, flag in zip(self._plates, flags, strict=True) if flag & bit for j in plate.columns}
         return sorted(names)
+
+    def limits(self, flags: Any) -> list[str]:
+        """What is to be said of the plates whose families have become simpler ones, a sentence each; `flags` of every plate, or of
+        all together."""
+        return [
+            f"{type(plate.family).__name__} on {', '.join(self.table.where(j) for j in plate.columns)}: {plate.family.limit}"
+            for plate, flag in zip(self._plates, np.broadcast_to(flags, len(self._plates)), strict=True)
+            if flag & LIMIT and plate.family is not None and plate.family.limit
+        ]
 
 
 def _in_range(weights: Floats) -> Floats:

@@ -9,7 +9,8 @@ import numpy as np
 
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError
-from mixtures.parts import Parts, distinct
+from mixtures.parts import Parts, block_of, distinct
+from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
 
@@ -27,12 +28,39 @@ def check_support(components: Sequence[Parts], table: Table) -> None:
         table.check_finite(j)
         supports = [(type(d).__name__, _domain(d)) for d in distributions]
         if all([domain is not None for _, domain in supports]):
-            _check_numbers(j, dict.fromkeys(supports), table)
+            cells = [(name, domain.cells if isinstance(domain, RowSupport) else domain) for name, domain in supports]
+            _check_numbers(j, dict.fromkeys(cells), table)
+    _check_rows(distinct(components), table)
 
 
 def _domain(distribution: Any) -> Any:
     """The values that some parameters of a family allow; None for a component that may allow any."""
     return distribution.support if hasattr(distribution, "kernels") else getattr(distribution, "domain", None)
+
+
+def _check_rows(components: Sequence[Parts], table: Table) -> None:
+    """Refuse a row that every component gives to a family over the same columns jointly, none of which allows it."""
+    standing = [dict(zip(component.columns, component.factors, strict=True)) for component in components]
+    for columns in standing[0]:
+        supports = {(type(d).__name__, _domain(d)) for d in [factors.get(columns) for factors in standing]}
+        if not all([isinstance(support, RowSupport) for _, support in supports]):
+            continue
+        rows = block_of(columns, table)
+        inside = np.isnan(rows).any(axis=1)  # missing cells are the engine's to take or to refuse
+        for _, support in supports:
+            inside |= support.contains(rows)
+        if not inside.all():
+            row = int(np.flatnonzero(~inside)[0])
+            _, support = min(supports, key=lambda pair: pair[0])
+            names = " or ".join(sorted({name for name, _ in supports}))
+            words = " or ".join(sorted({support.words for _, support in supports}))
+            where = ", ".join([repr(table.names[j]) if table.named else table.names[j] for j in columns])
+            cells = ", ".join([f"{value:.9g}" for value in rows[row]])
+            advice = f"; {support.advice}" if support.advice else ""
+            raise DataError(
+                f"{names} on columns {where}: rows must be {words}, row {table.row(row)} has ({cells}), "
+                f"{support.found(rows[row])}{advice}"
+            )
 
 
 def _check_numbers(column: int, supports: Collection[tuple[str, Any]], table: Table) -> None:

@@ -12,11 +12,16 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "Angle",
     "Interval",
     "Simplex",
+    "UnitVector",
     "Whole",
+    "angle",
     "between",
     "concentration",
+    "concentrations",
+    "degrees_of_freedom",
     "fraction",
     "log_location",
     "log_scale",
@@ -24,10 +29,12 @@ __all__ = [
     "natural",
     "nonnegative",
     "positive",
+    "positive_probability",
     "probability",
     "real",
     "shape",
     "simplex",
+    "unit_vector",
     "upper_end",
     "zero_one",
 ]
@@ -91,6 +98,18 @@ class Whole(Interval):
 
 
 @dataclass(frozen=True)
+class Angle(Interval):
+    """Angles in radians: every finite number, of which those a period apart mean the same; from `low` to `high` is one period,
+    over which a density integrates to 1."""
+
+    def contains(self, value: Any) -> Any:
+        return math.isfinite(value) if isinstance(value, float) else np.isfinite(np.asarray(value, dtype=float))
+
+    def holds(self, low: float, high: float, whole: bool) -> bool:
+        return math.isfinite(low) and math.isfinite(high)
+
+
+@dataclass(frozen=True)
 class Simplex:
     """Non-negative vectors that sum to 1 (within 1e-8)."""
 
@@ -111,9 +130,13 @@ class Simplex:
 
 @dataclass(frozen=True)
 class Vector:
-    """Finite vectors of any length."""
+    """Vectors of any length whose numbers all lie in an interval."""
 
     words: str = "a sequence of finite numbers"
+    cells: Interval = Interval(-np.inf, np.inf, False, False, "finite")
+    members: tuple[tuple[float, ...], ...] = ((0.0, 0.0), (1.0, -2.5), (1e6, 3.0))
+    least: int = 1
+    """How many numbers, at least."""
 
     def convert(self, value: Any) -> Any:
         """A parameter as it is kept."""
@@ -121,15 +144,38 @@ class Vector:
 
     def contains(self, value: Any) -> Any:
         """Whether the vector is one."""
-        return len(value) > 0 and all(math.isfinite(x) for x in value)
+        return len(value) >= self.least and all(self.cells.contains(x) for x in value)
 
     def examples(self) -> list[Any]:
-        """A few members, all of one length."""
-        return [(0.0, 0.0), (1.0, -2.5), (1e6, 3.0)]
+        """A few members."""
+        return list(self.members)
 
     def counterexamples(self) -> list[Any]:
         """A few values that are none."""
-        return [(), (np.nan, 1.0), (0.0, np.inf), 1.0]
+        return [(), 1.0, *((x, 1.0) for x in self.cells.counterexamples())]
+
+
+@dataclass(frozen=True)
+class UnitVector:
+    """Vectors of at least two numbers, of length 1 (within 1e-8)."""
+
+    words: str = "a sequence of at least two numbers of length 1"
+
+    def convert(self, value: Any) -> Any:
+        """A parameter as it is kept."""
+        return tuple(map(float, value))
+
+    def contains(self, value: Any) -> Any:
+        """Whether the vector is one."""
+        return len(value) > 1 and abs(math.fsum(x * x for x in value) - 1.0) <= 2e-8
+
+    def examples(self) -> list[Any]:
+        """A few members."""
+        return [(1.0, 0.0), (0.6, -0.8), (0.36, 0.48, -0.8), (0.0, 0.0, 1.0), (0.5, -0.5, 0.5, 0.5)]
+
+    def counterexamples(self) -> list[Any]:
+        """A few values that are none."""
+        return [(), (1.0,), (1.0, 1.0), (0.0, 0.0), (np.nan, 1.0), (np.inf, 0.0), 1.0]
 
 
 @dataclass(frozen=True)
@@ -176,13 +222,15 @@ def between(low: float, high: float, closed_low: bool, closed_high: bool, whole:
     return (Whole if whole else Interval)(low, high, closed_low, closed_high, text)
 
 
-Constraint = Interval | Simplex | Vector | Covariance
+Constraint = Interval | Simplex | Vector | UnitVector | Covariance
 """What a parameter may be."""
 
 real = Interval(-np.inf, np.inf, False, False, "finite")
+angle = Angle(-math.pi, math.pi, True, True, "finite")
 positive = Interval(0.0, np.inf, False, False, "finite and > 0")
 nonnegative = Interval(0.0, np.inf, True, False, "finite and >= 0")
 probability = Interval(0.0, 1.0, True, True, "between 0 and 1")
+positive_probability = Interval(0.0, 1.0, False, True, "> 0 and at most 1")
 natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
 zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 # Shapes below a tenth put half of all draws below the smallest float64.
@@ -190,6 +238,8 @@ shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.
 # Densities with a pole at 1 cannot be told from their values at float64 numbers, 1e-16 apart there, where it is steeper.
 concentration = Interval(0.0, np.inf, False, False, "finite and > 0", (0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
 fraction = Interval(0.0, 1.0, False, False, "> 0 and < 1")
+# Below a half, some draws overflow; at the upper end t and Normal are one but for rounding, which beyond decides what is likelier.
+degrees_of_freedom = Interval(0.0, 1e10, False, True, "> 0 and at most 1e10", (0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0, 1e6))
 # Of logarithms: the exponentials of all draws are numbers, too, and their moments can be told from samples.
 log_location = Interval(-np.inf, np.inf, False, False, "finite", (-40.0, -2.5, 0.0, 1.0, 3.0, 40.0))
 log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0.5, 0.9, 1.0))
@@ -197,3 +247,10 @@ log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0
 lower_end = Interval(-np.inf, np.inf, False, False, "finite", (-1e6, -2.5, 0.0, 0.25))
 upper_end = Interval(-np.inf, np.inf, False, False, "finite", (0.5, 1.0, 3.0, 1e6))
 simplex = Simplex()
+concentrations = Vector(
+    "a sequence of at least two finite numbers > 0",
+    positive,
+    ((0.5, 0.9), (1.0, 1.0, 1.0), (3.0, 0.7, 2.0), (40.0, 500.0, 3.0, 1.0)),
+    least=2,
+)
+unit_vector = UnitVector()

@@ -166,6 +166,8 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
         warnings.warn(advice, ConvergenceWarning, stacklevel=4)
     if run.floored:
         warn_floored(run.assembly.columns_with(run.flags, FLOORED), depth=4)
+    for sentence in dict.fromkeys(run.assembly.limits(run.flags)):
+        warnings.warn(sentence, DegenerateWarning, stacklevel=4)
     weights = run.weights
     empty = [k for k, weight in enumerate(weights.tolist()) if weight == 0]
     if empty:

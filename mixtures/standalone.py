@@ -11,7 +11,7 @@ import numpy as np
 
 from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
-from mixtures.engine.plan import FAILED, FLOORED, UNSETTLED, Floats
+from mixtures.engine.plan import FAILED, FLOORED, LIMIT, UNSETTLED, Floats
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError, ParameterError
 from mixtures.parts import Parts, block_of, take_apart
 from mixtures.table import Table
@@ -102,4 +102,7 @@ def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
         )
     if outcome & FLOORED:
         warn_floored((table.where(j) for j in range(table.n_columns)), depth=3)
+    if outcome & LIMIT:
+        for sentence in assembly.limits(outcome):
+            warnings.warn(sentence, DegenerateWarning, stacklevel=3)
     return assembly.unpack()[0]

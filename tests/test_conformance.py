@@ -51,7 +51,7 @@ def families():
 
 def instances(family):
     """As many members as the longest list of examples of a parameter's constraint; shorter lists start again."""
-    choices = {name: examples(constraint) for name, constraint in family.parameters.items()}
+    choices = {name: examples(constraint) for name, constraint in (family.arguments | family.parameters).items()}
     for i in range(max(map(len, choices.values()))):
         # Shifted by a place per parameter, so that lists of one length don't always meet at the same places.
         yield family(**{name: values[(i + place) % len(values)] for place, (name, values) in zip(count(), choices.items())})

@@ -5,6 +5,7 @@ from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.beta import Beta
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.degenerate import Degenerate
+from mixtures.distributions.dirichlet import Dirichlet
 from mixtures.distributions.exponential import Exponential
 from mixtures.distributions.frozen import Frozen
 from mixtures.distributions.gamma import Gamma
@@ -14,7 +15,10 @@ from mixtures.distributions.inverse_gamma import InverseGamma
 from mixtures.distributions.inverse_gaussian import InverseGaussian
 from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
+from mixtures.distributions.logistic import Logistic
+from mixtures.distributions.multinomial import Multinomial
 from mixtures.distributions.multivariate_normal import MultivariateNormal
+from mixtures.distributions.negative_binomial import NegativeBinomial
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.one_column import OneColumn
 from mixtures.distributions.pareto import Pareto
@@ -22,8 +26,10 @@ from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.rayleigh import Rayleigh
 from mixtures.distributions.scipy_distribution import ScipyDistribution
+from mixtures.distributions.student_t import StudentT
 from mixtures.distributions.truncated import Truncated
 from mixtures.distributions.uniform import Uniform
+from mixtures.distributions.von_mises import VonMises
 from mixtures.distributions.weibull import Weibull
 from mixtures.distributions.zero_inflated import ZeroInflated
 
@@ -32,6 +38,7 @@ __all__ = [
     "Beta",
     "Categorical",
     "Degenerate",
+    "Dirichlet",
     "Distribution",
     "Exponential",
     "Family",
@@ -44,7 +51,10 @@ __all__ = [
     "Kernels",
     "LocationScale",
     "LogNormal",
+    "Logistic",
+    "Multinomial",
     "MultivariateNormal",
+    "NegativeBinomial",
     "Normal",
     "OneColumn",
     "Pareto",
@@ -52,8 +62,10 @@ __all__ = [
     "Product",
     "Rayleigh",
     "ScipyDistribution",
+    "StudentT",
     "Truncated",
     "Uniform",
+    "VonMises",
     "Weibull",
     "ZeroInflated",
 ]

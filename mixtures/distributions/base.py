@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mixtures.column import Column
 from mixtures.constraints import Constraint, Interval
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
+from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +51,7 @@ class Kernels:
     - ``accumulate(parameters, x, responsibilities (k, b), statistics (k, S))``: add to the statistics. ``statistics[:, 0]``
       is the engine's: the sum of responsibilities.
     - ``maximize(statistics, parameters) -> int``: turn statistics into new parameters, in place; keep the old ones where
-      ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED``, ``FAILED`` and ``UNSETTLED`` of
+      ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED``, ``LIMIT``, ``FAILED`` and ``UNSETTLED`` of
       :mod:`mixtures.engine.plan`, 0 for none. A maximum that takes several steps is climbed by one of them a call, which never
       lowers the likelihood, with ``UNSETTLED`` until the step is below some rounding errors.
     """
@@ -65,11 +66,13 @@ class Declared(Distribution):
     """A distribution with declared parameters: validation, repr, equality, immutability and pickling follow."""
 
     parameters: ClassVar[Mapping[str, Constraint]] = {}
+    arguments: ClassVar[Mapping[str, Constraint]] = {}
+    """What must be given and is never learned, such as a number of trials: no free parameter."""
 
     def __init__(self, **values: Any) -> None:
         own = vars(self)
         for name, value in values.items():
-            constraint = self.parameters.get(name)
+            constraint = self.parameters.get(name) or self.arguments.get(name)
             # A fit makes many, of numbers well inside their intervals: that is seen at a third of the cost of a whole check.
             inside = type(value) is float and type(constraint) is Interval and constraint.low < value < constraint.high
             own[name] = value if inside or value is None or constraint is None else self._checked(name, value)
@@ -82,7 +85,7 @@ class Declared(Distribution):
         return new
 
     def _checked(self, name: str, value: Any) -> Any:
-        constraint = self.parameters[name]
+        constraint = self.parameters[name] if name in self.parameters else self.arguments[name]
         try:
             found: Any = constraint.convert(value)
             if constraint.contains(found):
@@ -143,7 +146,6 @@ class Family(Declared):
     numbers for the kernels (``_pack``, ``_layout``) and back (``_unpack``).
     """
 
-    support: ClassVar[Interval | None]
     kernels: ClassVar[Kernels]
     several_columns: ClassVar[bool] = False
     """Whether the kernels take any number of columns at once, column j's P/d parameters and (S-1)/d statistics at place j."""
@@ -167,6 +169,9 @@ class Family(Declared):
     """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
     where the likelihood has no gradient: further in, that row is impossible."""
 
+    limit: ClassVar[str] = ""
+    """What it means that a fit returned ``LIMIT``, in words: a warning follows the name of family and column with them."""
+
     n_maxima: ClassVar[int] = 0
     """How many of a component's last statistics are maxima over rows instead of sums. They begin at -inf; ``accumulate`` leaves
     the larger of what is there and what it sees, and only rows with a responsibility > 0 count. A minimum is a maximum of
@@ -176,6 +181,12 @@ class Family(Declared):
     def _plate_kind(self) -> Any:
         """What the distributions that one call of kernels serves have in common; they have one layout, too."""
         return type(self)
+
+    @property
+    def support(self) -> Interval | RowSupport | None:
+        """What a value, or of a family over several columns a row, may be; None for categories: an attribute of the class, or a
+        property where arguments enter."""
+        raise NotImplementedError(f"{type(self).__name__} declares no support")
 
     @property
     def n_features(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from mixtures._numba import float_to_bits, jit, wide_vectors
 from mixtures._numba_calls import call_accumulate, call_log_prob, call_maximize, call_prepare
 from mixtures.column import Column
-from mixtures.constraints import Interval, Whole, positive, real
+from mixtures.constraints import Whole, between, positive, real
 from mixtures.distributions.base import Kernels
 from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Wrapped, computed, part_from
 from mixtures.exceptions import ParameterError
@@ -104,18 +104,9 @@ class LocationScale(Wrapped):
     arguments = {"location": real, "scale": positive}
 
     def __init__(self, base: Any, location: float = 0.0, scale: float = 1.0) -> None:
-        super().__init__(base)
-        for name, value in (("location", location), ("scale", scale)):
-            if value is None:
-                raise ParameterError(f"LocationScale: {name} is not learned, give it a value")
-            constraint = self.arguments[name]
-            try:
-                found = float(value)
-            except (TypeError, ValueError):
-                found = np.nan
-            if not constraint.contains(found):
-                raise ParameterError(f"LocationScale: {name} must be {constraint.words}, found {value!r}")
-            vars(self)[name] = found
+        super().__init__(base, location=location, scale=scale)
+        if location is None or scale is None:
+            raise ParameterError("LocationScale: location and scale are not learned, give them values")
         if base.encoding == "categories" or base.reads_block:
             raise ParameterError(f"LocationScale: expected a distribution of one column of numbers, found {base!r}")
         if isinstance(base.support, Whole) and (self.scale != 1.0 or not self.location.is_integer()):
@@ -138,15 +129,9 @@ class LocationScale(Wrapped):
     @computed
     def support(self):
         """That of the base, moved."""
-        low, high = (self.location + self.scale * end for end in (self.base.support.low, self.base.support.high))
-        if low == -np.inf and high == np.inf:
-            return self.base.support
-        ends = [f"{'>=' if self.base.support.closed_low else '>'} {low:.9g}"] if low > -np.inf else []
-        ends += [f"{'<=' if self.base.support.closed_high else '<'} {high:.9g}"] if high < np.inf else []
-        kind = Whole if isinstance(self.base.support, Whole) else Interval
-        members = tuple(self.location + self.scale * value for value in self.base.support.members)
-        words = " and ".join(["whole" if kind is Whole else "finite", *ends])
-        return kind(low, high, self.base.support.closed_low, self.base.support.closed_high, words, members)
+        own = self.base.support
+        low, high = self.location + self.scale * own.low, self.location + self.scale * own.high
+        return between(low, high, own.closed_low, own.closed_high, isinstance(own, Whole))
 
     def _moved(self, column: Column) -> Column:
         """The base's column."""

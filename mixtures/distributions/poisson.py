@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.stats
 
-from mixtures._numba import jit, jit_sums, wide_vectors
+from mixtures._numba import inline, jit, jit_sums, wide_vectors
 from mixtures.constraints import natural, nonnegative
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.special import HALF_LOG_2PI, log, poisson_deviance, stirling_error
@@ -27,12 +27,14 @@ MAX_TABLE = 256
 @jit
 def _base(x):
     """The part of log f that no component enters, for x > 0."""
+    inline()
     return -HALF_LOG_2PI - 0.5 * log(x) - stirling_error(x)
 
 
 @jit
 def _log_mass(x, rate, base):
     """Branch-free log f(x) given base = _base(x)."""
+    inline()
     whole = x >= 0.0 and x == np.floor(x) and x < np.inf
     value = base - poisson_deviance(x, rate)
     value = -rate if x == 0.0 else value

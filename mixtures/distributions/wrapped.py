@@ -52,6 +52,7 @@ class Wrapped(Family):
     uses_origin = computed(lambda self: self.base.uses_origin)
     reads_block = computed(lambda self: self.base.reads_block)
     takes_missing = computed(lambda self: self.base.takes_missing)
+    limit = computed(lambda self: self.base.limit)
     n_maxima = computed(lambda self: self.base.n_maxima)
 
     def _values(self) -> dict[str, Any]:

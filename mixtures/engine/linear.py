@@ -91,6 +91,26 @@ def squared_lengths(lower, offset, x, line, total):
             total[i] += line[i] * line[i]
 
 
+@jit
+def add_linear(slopes, x, out):
+    """out (b,) += the sum over columns of slopes (d,) x (d, b)."""
+    wide_vectors()
+    d = x.shape[0]
+    c = 0
+    while c + 4 <= d:
+        s0, s1, s2, s3 = slopes[c], slopes[c + 1], slopes[c + 2], slopes[c + 3]
+        x0, x1, x2, x3 = x[c], x[c + 1], x[c + 2], x[c + 3]
+        for i in range(out.size):
+            out[i] = out[i] + (s0 * x0[i] + s1 * x1[i] + s2 * x2[i] + s3 * x3[i])
+        c += 4
+    while c < d:
+        slope = slopes[c]
+        cells = x[c]
+        for i in range(out.size):
+            out[i] += slope * cells[i]
+        c += 1
+
+
 @jit_sums
 def weighted_sums(share, x, scaled, first, second):
     """Add sum share x to `first` (d,) and sum share x x' to the lower triangle of `second` (d, d); `scaled` (d, b) is scratch."""

@@ -52,6 +52,8 @@ FLOORED = 2
 """A scale was held at the smallest value that the column's rounding allows."""
 FAILED = 4
 """No parameters could be found."""
+LIMIT = 16
+"""A parameter was held at the end of its range, where the family has become a simpler one; :attr:`Family.limit` says which."""
 UNSETTLED = 8
 """The step moved parameters whose maximum takes several: a fit to fixed responsibilities goes on until none asks for more."""
 

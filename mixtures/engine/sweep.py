@@ -304,6 +304,7 @@ def visit_chunks(address, problem, task, parameters, log_weights, counter, stati
         if start >= rows.n_rows:
             return
         part = matrix(statistics, chunk * statistics.shape[1], 1, statistics.shape[1])[0]
-        reset(plan, part)
+        if part.size:  # else only outputs are wanted
+            reset(plan, part)
         stop = min(start + CHUNK_ROWS, rows.n_rows)
         call_visit(address, plan, rows, task, parameters, log_weights, start, stop, scratch, part)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mixtures.constraints import Interval, Simplex, Whole, real
 from mixtures.distributions.base import Distribution
+from mixtures.row_supports import RowSupport
 from mixtures.testing.integration import quantiles
 
 Rows = npt.NDArray[Any]
@@ -30,7 +31,8 @@ def require(condition: Any, message: str) -> None:
 class Case:
     """A distribution and the rows that it is checked on.
 
-    ``domains`` holds, per column, the constraint of its values, or a tuple of categories. ``promises`` says whether the
+    ``domains`` holds, per column, the constraint of its values, or a tuple of categories; ``blocks`` the columns, by place, whose
+    rows have a joint support, and that support. ``promises`` says whether the
     distribution derives from :class:`~mixtures.distributions.Distribution` and so keeps the protocol's promises about missing
     cells and weight 0 itself; for others the engine keeps them.
     """
@@ -41,10 +43,11 @@ class Case:
     names: tuple[str, ...] | None
     promises: bool
     seed: int
+    blocks: tuple[tuple[list[int], RowSupport], ...] = ()
 
     @property
     def one_column(self) -> bool:
-        return len(self.domains) == 1
+        return len(self.domains) == 1 and not self.blocks
 
     @property
     def ours(self) -> bool:
@@ -170,9 +173,27 @@ def _domains(distribution: Any, support: Interval | None) -> list[Interval | tup
     if getattr(distribution, "categories", None) is not None:
         return [tuple(distribution.categories)]
     declared = getattr(distribution, "support", None)
+    declared = declared.cells if isinstance(declared, RowSupport) else declared
     domain = support if support is not None else declared if isinstance(declared, Interval) else real
     n_features = getattr(distribution, "n_features", None)
     return None if n_features is None else [domain] * int(n_features)
+
+
+def _blocks(distribution: Any) -> tuple[tuple[list[int], RowSupport], ...]:
+    """Columns of joint supports, by place in the rows."""
+    factors = getattr(distribution, "factors", None)
+    if not isinstance(factors, dict):
+        support = getattr(distribution, "support", None)
+        return ((list(range(distribution.n_features)), support),) if isinstance(support, RowSupport) else ()
+    found = []
+    place = 0
+    for key, factor in factors.items():
+        columns = list(key) if isinstance(key, tuple) else [key]
+        if isinstance(getattr(factor, "support", None), RowSupport):
+            by_position = all(isinstance(column, int) for column in columns)
+            found.append((columns if by_position else list(range(place, place + len(columns))), factor.support))
+        place += len(columns)
+    return tuple(found)
 
 
 def _names(distribution: Any) -> tuple[str, ...] | None:
@@ -207,4 +228,12 @@ def make_case(distribution: Any, X: Any, support: Interval | None, seed: int) ->
         declared = getattr(distribution, "support", None)
         domains = [support or (declared if isinstance(declared, Interval) else real)] * rows.shape[1]
     rows.setflags(write=False)  # no fit may write to its caller's data
-    return Case(distribution, rows, tuple(domains), _names(distribution), isinstance(distribution, Distribution), seed)
+    return Case(
+        distribution,
+        rows,
+        tuple(domains),
+        _names(distribution),
+        isinstance(distribution, Distribution),
+        seed,
+        _blocks(distribution),
+    )

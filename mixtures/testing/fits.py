@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixtures.constraints import Covariance, Interval, Simplex, Vector, Whole
+from mixtures.constraints import Covariance, Interval, Simplex, UnitVector, Vector, Whole
 from mixtures.exceptions import MixturesError
 from mixtures.testing.cases import Case, Rows, as_numbers, parts, require
 
@@ -121,8 +121,20 @@ def _moves(distribution: Any, constraint: Interval | Simplex, name: str) -> Iter
             if value[0] + value[i] > 0:
                 yield f"{name}[{i}]", shift, -value[i], value[0]
     elif isinstance(constraint, Vector):
+        cells = constraint.cells
         for i in range(len(value)):
-            yield f"{name}[{i}]", lambda step, i=i: rebuilt((*value[:i], value[i] + step, *value[i + 1 :])), -np.inf, np.inf
+            low, high = cells.low - value[i], cells.high - value[i]
+            yield f"{name}[{i}]", lambda step, i=i: rebuilt((*value[:i], value[i] + step, *value[i + 1 :])), low, high
+    elif isinstance(constraint, UnitVector):
+        direction = np.asarray(value)
+        for i in range(len(value)):
+            tangent = np.eye(len(value))[i] - value[i] * direction
+
+            def turned(step: float, tangent: Floats = tangent) -> Any:
+                moved = direction + step * tangent
+                return rebuilt(moved / np.linalg.norm(moved))
+
+            yield f"{name}[{i}]", turned, -1.0, 1.0
     elif isinstance(constraint, Covariance):
         matrix = np.asarray(value)
         room = float(np.linalg.eigvalsh(matrix)[0]) / 2
@@ -172,6 +184,8 @@ def _check_move(case: Case, fitted: Any, rebuild: Any, move: tuple[str, Any, flo
             break
         step /= 1.3
     require(fall > -slack, f"the likelihood rises on both sides of {words}")
+    if fall == np.inf:
+        return  # no other value is possible: a point mass
     if fall < 1e-9:
         return  # flat: this parameter does not matter here
     curvature = 2 * fall / step**2
@@ -267,6 +281,10 @@ def _degenerate(domain: Interval | tuple[Any, ...]) -> dict[str, list[Any]]:
 def _degenerate_tables(case: Case) -> Iterator[tuple[str, Rows]]:
     """Tables whose columns are degenerate alike, as far as their domains allow, and their first rows alone."""
     columns = [_degenerate(domain) for domain in case.domains]
+    for places, support in case.blocks:
+        tables = support.degenerate(len(places))
+        for j, place in enumerate(places):
+            columns[place] = {words: table[:, j].tolist() for words, table in tables.items()}
     if not all(columns):
         return
     for words in dict.fromkeys(words for column in columns for words in column):

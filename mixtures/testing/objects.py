@@ -80,8 +80,9 @@ def counts_are_right(case: Case) -> None:
 def constraints_are_enforced(case: Case) -> None:
     """Every declared constraint's counterexamples are refused with a ParameterError that names family, parameter and value."""
     for part in parts(case.distribution):
-        for name, constraint in getattr(part, "parameters", {}).items():
-            own = part.parameter_values()[name]
+        declared = {**getattr(part, "parameters", {}), **getattr(part, "arguments", {})}
+        for name, constraint in declared.items():
+            own = part.parameter_values()[name] if name in part.parameters else vars(part)[name]
             for wrong in counterexamples(constraint):
                 if isinstance(constraint, Simplex) and isinstance(own, tuple) and isinstance(wrong, tuple):
                     wrong = (wrong + (0.0,) * len(own))[: max(len(own), 2)]
@@ -110,9 +111,9 @@ def kernels_equal_their_source(case: Case) -> None:
     require(start.shape == (2, width * copies), f"_pack must give {width} numbers, found {start.shape[1] // copies}")
     x = np.ascontiguousarray(np.tile(x, (copies, 1)))
     share = case.random().uniform(size=(2, n))
-    size = 1 + (n_statistics - 1) * copies
-    compiled = _run(case.distribution.kernels, start, x, share, size, lambda kernel: kernel)
-    source = _run(case.distribution.kernels, start, x, share, size, lambda kernel: getattr(kernel, "py_func", kernel))
+    size, n_maxima = 1 + (n_statistics - 1) * copies, case.distribution.n_maxima
+    compiled = _run(case.distribution.kernels, start, x, share, size, n_maxima, lambda kernel: kernel)
+    source = _run(case.distribution.kernels, start, x, share, size, n_maxima, lambda kernel: getattr(kernel, "py_func", kernel))
     for name in compiled:
         # Sums may be taken in another order and multiply-adds are fused: rounding differs, nothing else.
         scale = np.max(np.abs(source[name]), initial=0.0, where=np.isfinite(source[name]))
@@ -133,9 +134,12 @@ def _column(distribution: Any, table: Table) -> tuple[Any, npt.NDArray[np.float6
     return columns if distribution.reads_block else columns[0], np.array(seen)
 
 
-def _run(kernels: Any, start: Any, x: Any, share: Any, n_statistics: int, form: Callable[[Any], Any]) -> dict[str, Any]:
+def _run(
+    kernels: Any, start: Any, x: Any, share: Any, n_statistics: int, n_maxima: int, form: Callable[[Any], Any]
+) -> dict[str, Any]:
     """Every kernel once, in the engine's order, from the same start."""
     parameters, out, statistics = start.copy(), np.zeros(share.shape), np.zeros((2, n_statistics))
+    statistics[:, n_statistics - n_maxima :] = -np.inf
     with np.errstate(all="ignore"):  # compiled code divides by 0 without a word
         form(kernels.prepare)(parameters)
         prepared = parameters.copy()

@@ -1,0 +1,253 @@
+"""Multinomial distribution.
+
+    log f(x) = log n! - sum_j log x_j! + sum_j x_j log p_j,   n = sum_j x_j, p = probabilities,
+
+the log-mass of a row given its total n, which may differ from row to row; support: whole x_j >= 0, and x_j = 0 where p_j = 0.
+These terms cancel where n is large; there it is computed as
+
+    log f(x) = c(n) - sum_j [c(x_j) + D(x_j, n p_j)],   c(x) = log(2 pi x) / 2 + stirling_error(x), c(0) = 0,
+
+with the deviance D(x, m) = x log(x / m) + m - x, D(0, m) = m (Loader 2000): the terms m - x add to 0.
+
+Weighted maximum likelihood: p_j = sum w x_j / sum w n, which is 0 for a column of zeros.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.stats
+
+from mixtures._numba import jit, jit_sums, matrix, wide_vectors
+from mixtures.constraints import simplex
+from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.linear import add_linear
+from mixtures.engine.plan import is_held
+from mixtures.engine.special import HALF_LOG_2PI, log, poisson_deviance, stirling_error
+from mixtures.exceptions import DataError, NotFittedError
+from mixtures.row_supports import counts
+
+HELD = 0
+PROBABILITIES = 1  # d of them, then their logarithms, 0 for that of 0
+
+LARGE = 64
+"""A block of rows with such a total takes the form without cancellation, which costs a logarithm a cell and component."""
+TRIALS = 10
+"""Of rows that are drawn where nothing else is said."""
+_LOG_FACTORIALS = np.array([math.log(math.factorial(x)) for x in range(LARGE)])
+
+
+@jit
+def _prepare(parameters):
+    d = (parameters.shape[1] - PROBABILITIES) // 2
+    for k in range(parameters.shape[0]):
+        for j in range(PROBABILITIES, PROBABILITIES + d):
+            parameters[k, j + d] = log(parameters[k, j]) if parameters[k, j] > 0.0 else 0.0
+
+
+@jit
+def read_counts(x, cells, total):
+    """cells (d, b) = rows x of counts, 0 in rows that are none; total (b,) their sums, -1 for such rows. Returns the largest."""
+    wide_vectors()
+    d, b = x.shape
+    for i in range(b):
+        total[i] = 0.0
+    for j in range(d):
+        column = x[j]
+        for i in range(b):
+            whole = column[i] >= 0.0 and column[i] == np.floor(column[i])
+            total[i] += column[i] if whole else np.inf
+    largest = 0.0
+    for i in range(b):
+        total[i] = total[i] if total[i] < np.inf else -1.0
+        largest = total[i] if total[i] > largest else largest
+    for j in range(d):
+        column, cell = x[j], cells[j]
+        for i in range(b):
+            cell[i] = column[i] if total[i] >= 0.0 else 0.0
+    return largest
+
+
+@jit
+def _log_coefficients(cells, total, base):
+    """base (b,) = log n! - sum_j log x_j!, totals below LARGE; -inf for rows that are no counts."""
+    wide_vectors()
+    for i in range(base.size):
+        base[i] = _LOG_FACTORIALS[np.uint64(max(total[i], 0.0))] if total[i] >= 0.0 else -np.inf
+    for j in range(cells.shape[0]):
+        column = cells[j]
+        for i in range(base.size):
+            base[i] -= _LOG_FACTORIALS[np.uint64(column[i])]
+
+
+@jit
+def factorial_excess(x):
+    """c(x) = log x! - (x log x - x) for whole x >= 0."""
+    y = x if x > 0.0 else 1.0
+    return HALF_LOG_2PI + 0.5 * log(y) + stirling_error(y) if x > 0.0 else 0.0
+
+
+@jit
+def log_coefficient_excesses(cells, total, base):
+    """base (b,) = c(n) - sum_j c(x_j); -inf for rows that are no counts."""
+    wide_vectors()
+    for i in range(base.size):
+        base[i] = factorial_excess(total[i]) if total[i] >= 0.0 else -np.inf
+    for j in range(cells.shape[0]):
+        column = cells[j]
+        for i in range(base.size):
+            base[i] -= factorial_excess(column[i])
+
+
+@jit
+def _add_impossible(column, row):
+    """A probability of 0 allows no count but 0."""
+    wide_vectors()
+    for i in range(row.size):
+        row[i] += 0.0 if column[i] == 0.0 else -np.inf
+
+
+@jit
+def _log_prob(parameters, x, out):
+    wide_vectors()
+    d, b = x.shape
+    scratch = np.empty((d + 2, b))
+    cells, total, base = matrix(scratch, 0, d, b), scratch[d], scratch[d + 1]
+    large = read_counts(x, cells, total) >= LARGE
+    if large:
+        log_coefficient_excesses(cells, total, base)
+    else:
+        _log_coefficients(cells, total, base)
+    for k in range(out.shape[0]):
+        row = out[k]
+        probabilities = parameters[k, PROBABILITIES : PROBABILITIES + d]
+        for i in range(b):
+            row[i] += base[i]
+        if not large:
+            add_linear(parameters[k, PROBABILITIES + d :], cells, row)
+        for j in range(d):
+            column, chance = cells[j], probabilities[j]
+            if chance == 0.0:
+                _add_impossible(column, row)
+            elif large:
+                for i in range(b):
+                    mean = total[i] * chance
+                    count = column[i] if column[i] > 0.0 else 1.0
+                    row[i] -= poisson_deviance(count, mean) if column[i] > 0.0 else max(mean, 0.0)
+
+
+@jit_sums
+def _accumulate(parameters, x, responsibilities, statistics):
+    wide_vectors()
+    for k in range(responsibilities.shape[0]):
+        share = responsibilities[k]
+        for j in range(x.shape[0]):
+            cells = x[j]
+            total = 0.0
+            for i in range(share.size):
+                total += share[i] * cells[i]
+            statistics[k, 1 + j] += total
+
+
+@jit
+def _maximize(statistics, parameters):
+    d = statistics.shape[1] - 1
+    for k in range(parameters.shape[0]):
+        total = 0.0
+        for j in range(d):
+            total += statistics[k, 1 + j]
+        if total > 0.0 and not is_held(parameters[k, HELD], 0):
+            for j in range(d):
+                parameters[k, PROBABILITIES + j] = statistics[k, 1 + j] / total
+    return 0
+
+
+class Multinomial(Family):
+    """Multinomial distribution of several columns of counts: how often each of d outcomes came in a row's trials.
+
+    Parameters
+    ----------
+    probabilities : sequence of d floats >= 0 with sum 1, one a column, or None to be learned.
+
+    Notes
+    -----
+    ``scipy.stats.multinomial(n, probabilities)`` with n the sum of each row: the number of trials is no parameter, and says nothing
+    of the component that a row belongs to. Cells must be whole and >= 0; missing cells are refused. Rows of zeros say nothing: of
+    such alone the fit has equal probabilities. As a component it stands on all columns of the table; over some of them, in a
+    ``Product``.
+
+    Examples
+    --------
+    >>> Multinomial([0.5, 0.3, 0.2]).log_prob([[1, 1, 0], [0, 0, 0], [1, 0.5, 0]]).round(6)
+    array([-1.203973,  0.      ,      -inf])
+    >>> Multinomial().fit([[1, 2, 0], [3, 2, 0]])
+    Multinomial(probabilities=(0.5, 0.5, 0.0))
+    """
+
+    parameters = {"probabilities": simplex}
+    support = counts
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    reads_block = True
+    held = HELD
+
+    def __init__(self, probabilities: Any = None) -> None:
+        super().__init__(probabilities=probabilities)
+
+    probabilities: tuple[float, ...]
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns, known once the probabilities are."""
+        if self.probabilities is None:
+            raise NotFittedError("Multinomial has no value for probabilities; give it one or fit it")
+        return len(self.probabilities)
+
+    @property
+    def n_parameters(self) -> int:
+        """d - 1."""
+        return self.n_features - 1
+
+    def to_scipy(self, trials: int = TRIALS):
+        """The frozen `scipy.stats` distribution of rows of so many trials."""
+        return scipy.stats.multinomial(trials, self._shares())
+
+    def _shares(self) -> Any:
+        """Probabilities whose sum is 1 but for rounding."""
+        self._require_complete()
+        return np.asarray(self.probabilities) / np.sum(self.probabilities)
+
+    def sample(self, n: int = 1, random_state: Any = None, *, trials: Any = TRIALS) -> Any:
+        """Draw n rows, shape (n, d), of so many trials: a whole number, or one for each row."""
+        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        shares = self._shares()
+        left, rest = np.broadcast_to(np.asarray(trials, dtype=np.int64), n), np.cumsum(shares[::-1])[::-1]
+        rows = np.empty((n, shares.size))
+        for j in range(shares.size - 1):
+            rows[:, j] = drawn = random.binomial(left, min(shares[j] / rest[j], 1.0) if rest[j] > 0 else 0.0)
+            left = left - drawn
+        rows[:, -1] = left
+        return rows
+
+    def cdf(self, x: Any) -> Any:
+        raise NotImplementedError("Multinomial: rows have no order, so there is no cdf")
+
+    def quantile(self, probability: Any) -> Any:
+        raise NotImplementedError("Multinomial: rows have no order, so there are no quantiles")
+
+    def _layout(self, columns):
+        return PROBABILITIES + 2 * len(columns), 1 + len(columns)
+
+    def _pack(self, columns):
+        if len(self.probabilities) != len(columns):
+            raise DataError(
+                f"Multinomial: expected {len(self.probabilities)} columns, as its probabilities have, found {len(columns)}"
+            )
+        return 0.0, *self._shares().tolist(), *[0.0] * len(columns)
+
+    def _unpack(self, row, columns):
+        return Multinomial(row[PROBABILITIES : PROBABILITIES + len(columns)])
+
+    def _start(self, columns):
+        return Multinomial([1.0 / len(columns)] * len(columns))
