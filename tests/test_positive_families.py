@@ -164,6 +164,18 @@ def test_a_uniform_background_narrows_to_its_rows():
     assert model.weights_[model.components_.index(noise)] == pytest.approx(1 / 3, abs=0.03)
 
 
+@pytest.mark.parametrize("component", [Pareto(), Uniform(), Frozen(Uniform(-50.0, None), "low")], ids=repr)
+def test_a_start_from_a_sample_holds_every_row(component):
+    """More rows than the initialiser looks at: the outermost ones are not in its sample."""
+    x = np.concatenate([draws(Pareto(3.0, 1.0), n=10_000), draws(Pareto(9.0, 4.0), n=10_000), [100.0]])
+    for components in ([component, component], [component, Gamma()]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # two Uniforms stay the same
+            model = GeneralMixtureModel(components, random_state=0, max_iter=5).fit(x)
+        assert np.isfinite(model.history_).all()
+        assert np.diff(model.history_).min() > -1e-12
+
+
 def test_ends_that_are_held_must_leave_every_row_possible():
     assert Frozen(Uniform(0.0, None), "low").fit([1.0, 2.0]) == Frozen(Uniform(0.0, 2.0), "low")
     for distribution in (Frozen(Uniform(1.5, None), "low"), Frozen(Pareto(None, 1.5), "scale")):

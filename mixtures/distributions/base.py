@@ -224,6 +224,15 @@ class Family(Declared):
         known = {name: value for name, value in bound._values().items() if value is not None}
         return start if not known and type(start) is type(bound) else type(bound)(**{**start._values(), **known})
 
+    def _covering(self, table: Table, columns: Sequence[int], held: Sequence[str] = ()) -> Self:
+        """This distribution with the ends of its support, but for those held, moved out to hold every row of its columns."""
+        values, moved = self.parameter_values(), {}
+        for name, sign in self.ends.items():
+            column = table.column(columns[0])
+            if name not in held:
+                moved[name] = min(values[name], column.lower) if sign < 0 else max(values[name], column.upper)
+        return self.replaced(**moved) if moved else self
+
     def _place(self, table: Table, column: int) -> Column:
         """What :meth:`_start` is told of a column."""
         if self.encoding == "categories":
