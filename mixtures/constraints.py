@@ -26,6 +26,7 @@ __all__ = [
     "fraction",
     "log_location",
     "log_scale",
+    "lower_end",
     "natural",
     "nonnegative",
     "positive",
@@ -35,6 +36,7 @@ __all__ = [
     "shape",
     "simplex",
     "unit_vector",
+    "upper_end",
     "whole",
     "whole_high",
     "whole_low",
@@ -254,6 +256,9 @@ degrees_of_freedom = Interval(0.0, 1e10, False, True, "> 0 and at most 1e10", (0
 # Of logarithms: the exponentials of all draws are numbers, too, and their moments can be told from samples.
 log_location = Interval(-np.inf, np.inf, False, False, "finite", (-40.0, -2.5, 0.0, 1.0, 3.0, 40.0))
 log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0.5, 0.9, 1.0))
+# Of an interval: every example of the one is below every example of the other.
+lower_end = Interval(-np.inf, np.inf, False, False, "finite", (-1e6, -2.5, 0.0, 0.25))
+upper_end = Interval(-np.inf, np.inf, False, False, "finite", (0.5, 1.0, 3.0, 1e6))
 simplex = Simplex()
 concentrations = Vector(
     "a sequence of at least two finite numbers > 0",

@@ -27,12 +27,14 @@ from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.negative_binomial import NegativeBinomial
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.one_column import OneColumn
+from mixtures.distributions.pareto import Pareto
 from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.rayleigh import Rayleigh
 from mixtures.distributions.scipy_distribution import ScipyDistribution
 from mixtures.distributions.student_t import StudentT
 from mixtures.distributions.truncated import Truncated
+from mixtures.distributions.uniform import Uniform
 from mixtures.distributions.von_mises import VonMises
 from mixtures.distributions.von_mises_fisher import VonMisesFisher
 from mixtures.distributions.weibull import Weibull
@@ -68,12 +70,14 @@ __all__ = [
     "NegativeBinomial",
     "Normal",
     "OneColumn",
+    "Pareto",
     "Poisson",
     "Product",
     "Rayleigh",
     "ScipyDistribution",
     "StudentT",
     "Truncated",
+    "Uniform",
     "VonMises",
     "VonMisesFisher",
     "Weibull",
