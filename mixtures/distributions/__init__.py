@@ -12,6 +12,7 @@ from mixtures.distributions.inverse_gamma import InverseGamma
 from mixtures.distributions.location_scale import LocationScale
 from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.multivariate_normal import MultivariateNormal
+from mixtures.distributions.multivariate_student_t import MultivariateStudentT
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.one_column import OneColumn
 from mixtures.distributions.poisson import Poisson
@@ -39,6 +40,7 @@ __all__ = [
     "LocationScale",
     "LogNormal",
     "MultivariateNormal",
+    "MultivariateStudentT",
     "Normal",
     "OneColumn",
     "Poisson",

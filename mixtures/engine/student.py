@@ -333,7 +333,7 @@ def climb(total, sums, df, d, location_is_free, scale_is_free, df_is_free, large
     sure = 0.0
     if rest > 0.0:
         shift = np.sqrt(df) * v[0] / rest if location_is_free else 0.0
-        ratio = df * w[1] / rest - shift * shift
+        ratio = df * w[1] / (rest * d) - shift * shift
         if scale_is_free:
             expanded[0] = min(largest, -0.5 * log(ratio) if ratio > 0.0 else np.inf)
         expanded[1] = -shift * np.exp(expanded[0])
