@@ -19,6 +19,7 @@ from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.rayleigh import Rayleigh
 from mixtures.distributions.scipy_distribution import ScipyDistribution
+from mixtures.distributions.skew_normal import SkewNormal
 from mixtures.distributions.student_t import StudentT
 from mixtures.distributions.truncated import Truncated
 from mixtures.distributions.von_mises import VonMises
@@ -47,6 +48,7 @@ __all__ = [
     "Product",
     "Rayleigh",
     "ScipyDistribution",
+    "SkewNormal",
     "StudentT",
     "Truncated",
     "VonMises",

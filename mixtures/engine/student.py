@@ -228,7 +228,7 @@ def _slopes(move, w, v, mean_log, df, d, f, g, gradient, hessian):
 
 
 @jit
-def _ascent(gradient, hessian, damping, is_free, step):
+def ascent(gradient, hessian, damping, is_free, step):
     """step = (damping D - hessian)^-1 gradient over the free parts, 0 elsewhere; whether that matrix is positive definite.
 
     D is the size of each part's own derivatives: that in log df is all but flat where df is large.
@@ -275,7 +275,7 @@ def _newton(move, is_open, low, high, w, v, mean_log, df, d):
         found = False
         length = 0.0
         for _ in range(30):
-            if _ascent(gradient, hessian, damping, is_free, step):
+            if ascent(gradient, hessian, damping, is_free, step):
                 length = 0.0
                 for i in range(3):
                     new[i] = min(max(move[i] + step[i], low[i]), high[i])
