@@ -41,9 +41,11 @@ REACH = 6
 CONSTANT = 7
 SIZE = 8
 
-LARGEST_SHAPE = 1e4
+LARGEST_SHAPE = 1e3
 STILL = 1e-9
-NO_GAIN = 1e-16
+NO_GAIN = 5e-16
+FAR = 100.0
+"""Mean of z^2 that only a start far from its rows has: from 6 on, a Normal of their scale is likelier."""
 ROOT = 0.7978845608028654  # sqrt(2 / pi)
 # log 2 Phi(y) = ROOT y - y^2 / pi + CUBIC y^3 + at least -BELOW y^4, at most ABOVE y^4
 CUBIC, BELOW, ABOVE = 0.0363356023574983602, 0.0079, 0.0048
@@ -248,7 +250,19 @@ def _maximize(statistics, parameters):
         for i in range(9):
             m[i] = statistics[k, 1 + i] / total
         scale, shape, reach, floor = p[SCALE], p[SHAPE], p[REACH], min(p[FLOOR], p[SCALE])
-        is_open = np.array([not is_held(p[HELD], 1), not is_held(p[HELD], 0), not is_held(p[HELD], 2)])
+        if m[1] > FAR and not is_held(p[HELD], 1):
+            # The likelihood is below that of a Normal of the scale sqrt(mean z^2), or of the sample's mean and deviation.
+            spread = m[1]
+            if not is_held(p[HELD], 0) and not is_held(p[HELD], 2):
+                # Of a deviation that has cancelled, a bound, for the next pass to improve on.
+                spread = max(m[1] - m[0] * m[0], 1e-10 * m[1])
+                p[LOCATION] += m[0] * scale
+                p[SHAPE] = 0.0
+            p[SCALE] = scale * np.sqrt(spread)
+            outcome |= UNSETTLED
+            continue
+        flat = scale <= p[FLOOR] * (1.0 + 1e-9)  # where z is rounding, and the shape with it
+        is_open = np.array([not is_held(p[HELD], 1), not is_held(p[HELD], 0), not is_held(p[HELD], 2) and not flat])
         end = max(LARGEST_SHAPE, abs(shape))
         low, high = np.array([-np.inf, -np.inf, -end]), np.array([log(scale / floor), np.inf, end])
         move = np.array([0.0, 0.0, shape])
@@ -263,6 +277,16 @@ def _maximize(statistics, parameters):
             other = _leap(shape, m, high[0], leap)
             if other > gain + NO_GAIN:
                 move[:], gain, leapt = leap, other, True
+            # A Normal at its own maximum, against what is there, of which log 2 Phi <= log 2, and 0 at shape 0.
+            variance = m[1] - m[0] * m[0]
+            most = min(high[0], 300.0)
+            leap[0] = min(-0.5 * log(variance), most) if variance > 0.0 else most
+            leap[1], leap[2] = -m[0] * np.exp(leap[0]), 0.0
+            other = (
+                leap[0] - 0.5 * (np.exp(2.0 * leap[0]) * max(variance, 0.0) - m[1]) - (0.0 if shape == 0.0 else 0.6931471805599453)
+            )
+            if other > gain + NO_GAIN:
+                move[:], gain, leapt = leap, other, True
         e0, e1 = _changes(move, shape)
         used = max(abs(e0), abs(e1) / max(1.0, abs(shape)))
         p[REACH] = 0.25 if leapt else min(max(4.0 * used, 1e-9), 1.0)
@@ -270,10 +294,13 @@ def _maximize(statistics, parameters):
         if is_open[0] and not p[SCALE] > p[FLOOR] * (1.0 + 1e-9):
             p[SCALE] = max(p[SCALE], floor)
             outcome |= FLOORED
+            flat = flat and p[SCALE] == scale
+        else:
+            flat = False
         p[LOCATION] -= move[1] * p[SCALE]
         p[SHAPE] = move[2]
         moved = max(abs(move[0]), abs(move[1]), abs(move[2] - shape) / max(1.0, abs(shape)))
-        if moved > STILL and gain > NO_GAIN:
+        if moved > STILL and gain > NO_GAIN and not flat:
             outcome |= UNSETTLED
     return outcome
 
@@ -285,7 +312,7 @@ class SkewNormal(Family):
     ----------
     location : float, or None to be learned; the mean is beside it where the shape is not 0.
     scale : float > 0, or None to be learned.
-    shape : float between -1e4 and 1e4, of the sign of the skewness, 0 for a Normal; or None to be learned.
+    shape : float between -1000 and 1000, of the sign of the skewness, 0 for a Normal; or None to be learned.
 
     Notes
     -----
@@ -298,7 +325,7 @@ class SkewNormal(Family):
     >>> SkewNormal(0, 1, 2).log_prob([0.0]).round(6)
     array([-0.918939])
     >>> SkewNormal().fit([1.0, 2.0, 2.5, 3.0, 6.0]).shape
-    10000.0
+    1000.0
     """
 
     parameters = {"location": real, "scale": positive, "shape": between(-LARGEST_SHAPE, LARGEST_SHAPE, True, True)}

@@ -238,7 +238,7 @@ def ascent(gradient, hessian, damping, is_free, step):
         for j in range(i + 1):
             total = -hessian[i, j] if is_free[i] and is_free[j] else 0.0
             if i == j:
-                total = total + damping * max(abs(hessian[i, i]), abs(gradient[i])) if is_free[i] else 1.0
+                total = total + damping * (max(abs(hessian[i, i]), abs(gradient[i])) + 1e-13) if is_free[i] else 1.0
             for c in range(j):
                 total -= lower[i, c] * lower[j, c]
             if i == j:

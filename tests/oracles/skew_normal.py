@@ -7,7 +7,7 @@ from mixtures.distributions import SkewNormal
 
 FAMILY = SkewNormal
 PLACES = [(0.0, 1.0), (-3.0, 1e-3), (7.0, 50.0)]
-GRID = [(*place, shape) for shape in (0.0, 1e-3, -0.5, 3.0, -40.0, 1e4) for place in PLACES]
+GRID = [(*place, shape) for shape in (0.0, 1e-3, -0.5, 3.0, -40.0, 1e3) for place in PLACES]
 FITTED = [(3.0, 2.0, 2.0), (-1.0, 0.1, -5.0), (100.0, 1.0, 3.0)]
 MIXED = [(0.0, 1.0, 3.0), (6.0, 2.0, -2.0)]
 STARTED = [(0.5, 2.0, 1.0), (4.0, 2.0, -1.0)]
