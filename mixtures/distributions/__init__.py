@@ -24,6 +24,7 @@ from mixtures.distributions.log_normal import LogNormal
 from mixtures.distributions.logistic import Logistic
 from mixtures.distributions.multinomial import Multinomial
 from mixtures.distributions.multivariate_normal import MultivariateNormal
+from mixtures.distributions.multivariate_student_t import MultivariateStudentT
 from mixtures.distributions.negative_binomial import NegativeBinomial
 from mixtures.distributions.normal import Normal
 from mixtures.distributions.one_column import OneColumn
@@ -32,6 +33,7 @@ from mixtures.distributions.poisson import Poisson
 from mixtures.distributions.product import Product
 from mixtures.distributions.rayleigh import Rayleigh
 from mixtures.distributions.scipy_distribution import ScipyDistribution
+from mixtures.distributions.skew_normal import SkewNormal
 from mixtures.distributions.student_t import StudentT
 from mixtures.distributions.truncated import Truncated
 from mixtures.distributions.uniform import Uniform
@@ -67,6 +69,7 @@ __all__ = [
     "Logistic",
     "Multinomial",
     "MultivariateNormal",
+    "MultivariateStudentT",
     "NegativeBinomial",
     "Normal",
     "OneColumn",
@@ -75,6 +78,7 @@ __all__ = [
     "Product",
     "Rayleigh",
     "ScipyDistribution",
+    "SkewNormal",
     "StudentT",
     "Truncated",
     "Uniform",

@@ -10,8 +10,10 @@ import numpy as np
 
 from mixtures._numba import jit, jit_sums, matrix, wide_vectors
 
-STRIDE = 1040
-"""Between lines of scratch: more than the rows of a block, and no power of two, which would put them all in the same cache sets."""
+LINE = 1024
+"""Rows that a line of scratch takes; more of them are done in several rounds."""
+STRIDE = LINE + 16
+"""Numbers from line to line: no power of two, which would put all lines in the same sets of the cache."""
 
 
 @jit
@@ -68,13 +70,27 @@ def shift_rows(x, centre, out):
 
 @jit
 def squared_lengths(lower, offset, x, lines, total):
-    """total (b,) = the squared length of lower x + offset, for every row of x (d, b); `lines` (4, STRIDE) is scratch.
+    """total (b,) = the squared length of lower x + offset, for every row of x (d, b); `lines` (4, STRIDE) is scratch."""
+    b = x.shape[1]
+    for first in range(0, b, LINE):
+        _squared_lengths(lower, offset, x, first, lines, matrix(total, first, 1, min(LINE, b - first))[0])
+
+
+@jit
+def _cells(x, c, first, count):
+    """Cells of column c of rows first.. of x."""
+    return matrix(x, c * x.shape[1] + first, 1, count)[0]
+
+
+@jit
+def _squared_lengths(lower, offset, x, first, lines, total):
+    """As above for total.size rows from `first` on, at most LINE.
 
     `lower` is 0 above the diagonal. Four rows of it meet four columns of x a time: each running sum is loaded and stored once for
     four multiply-adds, each cell once for four. The four sums lie a constant apart, so that LLVM sees that they don't overlap.
     """
     wide_vectors()
-    d, b = x.shape
+    d, b = x.shape[0], total.size
     for i in range(b):
         total[i] = 0.0
     l0, l1 = matrix(lines, 0, 1, b)[0], matrix(lines, STRIDE, 1, b)[0]
@@ -87,7 +103,8 @@ def squared_lengths(lower, offset, x, lines, total):
             l2[i] = offset[a + 2]
             l3[i] = offset[a + 3]
         for c in range(0, a + 4, 4):
-            x0, x1, x2, x3 = x[c], x[c + 1], x[c + 2], x[c + 3]
+            x0, x1 = _cells(x, c, first, b), _cells(x, c + 1, first, b)
+            x2, x3 = _cells(x, c + 2, first, b), _cells(x, c + 3, first, b)
             p0, p1, p2, p3 = lower[a, c], lower[a, c + 1], lower[a, c + 2], lower[a, c + 3]
             q0, q1, q2, q3 = lower[a + 1, c], lower[a + 1, c + 1], lower[a + 1, c + 2], lower[a + 1, c + 3]
             r0, r1, r2, r3 = lower[a + 2, c], lower[a + 2, c + 1], lower[a + 2, c + 2], lower[a + 2, c + 3]
@@ -105,7 +122,7 @@ def squared_lengths(lower, offset, x, lines, total):
             l0[i] = offset[a]
         for c in range(a + 1):
             slope = lower[a, c]
-            cells = x[c]
+            cells = _cells(x, c, first, b)
             for i in range(b):
                 l0[i] += slope * cells[i]
         for i in range(b):
