@@ -69,7 +69,8 @@ def _accumulate(parameters, x, responsibilities, statistics):
         for i in range(cells.size):
             t = (cells[i] - centre) / centre
             first[i] = t
-            second[i] = t * ((cells[i] - centre) / cells[i])
+            # A row at 0 belongs to other components, but an infinity times its share of 0 would be no number.
+            second[i] = t * ((cells[i] - centre) / cells[i]) if cells[i] > 0.0 else 0.0
         statistics[k, 1] += weighted_total(first, responsibilities[k])
         statistics[k, 2] += weighted_total(second, responsibilities[k])
 
