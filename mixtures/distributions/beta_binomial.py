@@ -329,7 +329,7 @@ class BetaBinomial(Family):
     array([-1.098612, -1.098612,      -inf])
     >>> fitted = BetaBinomial(10).fit([1, 2, 6, 9])
     >>> round(fitted.alpha, 6), round(fitted.beta, 6)
-    (1.0, 1.0)
+    (1.104691, 1.309631)
     """
 
     arguments = {"trials": replace(counting, high=LARGEST_COUNT, closed_high=False, words="whole, >= 1 and below 2^53")}
@@ -365,6 +365,10 @@ class BetaBinomial(Family):
 
     def to_scipy(self):
         return scipy.stats.betabinom(self.trials, self.alpha, self.beta)
+
+    @property
+    def _plate_kind(self):
+        return BetaBinomial, self.trials  # tables and sums are as long as the trials ask
 
     def _length(self, column):
         longest = max(SHORT_TABLE, min(MAX_TABLE, column.n_rows // ROWS_AN_ENTRY))

@@ -187,7 +187,15 @@ def climb_concentrations(concentration, sums, sums_of_totals, largest):
     for j in range(count):
         ever[j] /= rows
         a[j] *= min(1.0, largest / total)
-    outcome = _climb(a[:count], tables[:count], totals, largest, often[:count], ever[:count])
+    several = False
+    for i in range(1, totals.size):
+        several |= totals[i] != 0.0
+    outcome = 0
+    if several:
+        outcome = _climb(a[:count], tables[:count], totals, largest, often[:count], ever[:count])
+    else:  # single trials, which say nothing of the sum of concentrations: rounding would send it anywhere
+        for j in range(count):
+            a[j] = often[j] * total
     total = a[:count].sum()
     for j in range(d):
         concentration[j] = SMALLEST_SHARE * total
