@@ -312,7 +312,7 @@ class NegativeBinomial(Family):
     support = natural
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     held = HELD
-    limit = "the size is held at 1e12 means, the Poisson limit: the counts of a component vary no more than a Poisson's. Use Poisson there."
+    limit = "the size is held at 1e12 means, the Poisson limit: the counts of a component vary no more than a Poisson's"
 
     def __init__(self, size: float | None = None, probability: float | None = None) -> None:
         super().__init__(size=size, probability=probability)
