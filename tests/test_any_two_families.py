@@ -108,7 +108,7 @@ def numbers(distribution):
     """Every parameter in a distribution."""
     found = []
     for part in parts(distribution):
-        found += [np.ravel(value) for value in part.parameter_values().values()]
+        found += [np.ravel(np.asarray(value, dtype=float)) for value in part.parameter_values().values()]
         found += [numbers(part.base)] if hasattr(part, "base") else []
     return np.hstack(found)
 
