@@ -149,7 +149,8 @@ def _blame(run: Run, table: Table) -> str:
     if not len(bad):
         return "the sum over rows is not finite"
     cells = ", ".join(f"{table.where(j)}: {table.value(j, int(bad[0]))}" for j in range(min(8, table.n_columns)))
-    return f"row {table.row(bad[0])} ({cells}) has log-density {density[bad[0]]} under the current components, {run.assembly.families()}"
+    families = run.assembly.families()
+    return f"row {table.row(bad[0])} ({cells}) has log-density {density[bad[0]]} under the current components, {families}"
 
 
 def _finish(run: Run, table: Table, settings: Settings) -> Fit:
