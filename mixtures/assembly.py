@@ -128,6 +128,10 @@ class Assembly:
                 self._sources.append((address_of_row_0(codes), codes.strides[0]))
         return self._source_of[column]
 
+    def families(self) -> str:
+        """Names of the families of all components, for errors."""
+        return ", ".join(dict.fromkeys(type(factor).__name__ for component in self._components for factor in component.factors))
+
     def unpack(self) -> list[Any]:
         """The components that the packed parameters stand for."""
         return [component.join(factors, self.table) for component, factors in zip(self._components, self._factors(), strict=True)]
@@ -137,6 +141,7 @@ class Assembly:
         pairs = zip(self._components, self._factors(), strict=True)
         return [Parts(component.component, component.columns, factors) for component, factors in pairs]
 
+    @np.errstate(all="ignore")  # a parameter beyond float64 is refused by its constraint, in the family's name
     def _factors(self) -> list[list[Any]]:
         rebuilt = [list(component.factors) for component in self._components]
         door = iter(self.door.components)

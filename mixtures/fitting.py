@@ -133,7 +133,7 @@ def run_em(assembly: Assembly, mixing: Floats, table: Table, settings: Settings,
     assembly.door.raise_error()
     run = Run(assembly, log_weights, status, n_iter, history.tolist(), flags)
     if status not in (CONTINUE, CONVERGED):
-        raise FitError(MESSAGES[status].format(iteration=n_iter, where=_blame(run, table)))
+        raise FitError(MESSAGES[status].format(iteration=n_iter, where=_blame(run, table), families=assembly.families()))
     if settings.verbose:
         logger.info("EM run: %d iterations, mean log-likelihood %.9g", n_iter, history[-1])
     return run
@@ -149,7 +149,8 @@ def _blame(run: Run, table: Table) -> str:
     if not len(bad):
         return "the sum over rows is not finite"
     cells = ", ".join(f"{table.where(j)}: {table.value(j, int(bad[0]))}" for j in range(min(8, table.n_columns)))
-    return f"row {table.row(bad[0])} ({cells}) has log-density {density[bad[0]]} under the current components"
+    families = run.assembly.families()
+    return f"row {table.row(bad[0])} ({cells}) has log-density {density[bad[0]]} under the current components, {families}"
 
 
 def _finish(run: Run, table: Table, settings: Settings) -> Fit:

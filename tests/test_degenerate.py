@@ -7,7 +7,10 @@ import pytest
 
 from mixtures import GeneralMixtureModel
 from mixtures.distributions import Exponential, Normal, Poisson, Product
-from mixtures.exceptions import ConvergenceWarning, DegenerateWarning
+from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, MixturesError
+
+from .test_any_two_families import member, numbers
+from .test_conformance import families
 
 
 def all_finite(model, X):
@@ -118,3 +121,74 @@ def test_a_fit_that_is_cut_short_says_so():
     _, x = two_clusters(0, 1)
     with pytest.warns(ConvergenceWarning, match="max_iter=1"):
         GeneralMixtureModel([Normal(-1, 5), Normal(1, 5)], max_iter=1).fit(x)
+
+
+COLUMNS = {
+    "constant": [3.0] * 12,
+    "ones": [1.0] * 12,
+    "zeros": [0.0] * 12,
+    "below 1": [0.3] * 12,
+    "below 0": [-2.5] * 12,
+    "huge": [1e300] * 12,
+    "tiny": [1e-300] * 12,
+    "two values": [0.0, 1.0] * 6,
+    "two counts": [1.0] * 3 + [2.0] * 9,
+    "two values below 1": [0.25] * 5 + [0.75] * 7,
+    "one row": [3.0],
+    "one row at 0": [0.0],
+    "one row below 1": [0.3],
+    "two rows": [2.0, 5.0],
+    "two rows below 1": [0.2, 0.5],
+    "three rows": [1.0, 2.0, 4.0],
+    "huge numbers": [1e300, 2e300, 3e300] * 4,
+    "tiny numbers": [1e-300, 2e-300, 3e-300] * 4,
+    "the largest numbers": [1.7e308, 1.6e308, 1.0],
+    "the whole line": [1.7e308, 1.6e308, -1.7e308],
+    "the smallest numbers": [5e-324, 1e-323, 1e-323],
+    "far and close": [1e9 - 1, 1e9, 1e9 + 1] * 4,
+    "close to 1": [1 - 2.0**-53, 1 - 2.0**-52, 1 - 2.0**-51] * 4,
+    "of two scales": [1e-10, 1.0, 1e10],
+    "with an outlier": [0.0, 1.0, 2.0, 3.0, 1e300],
+    "above 0 with an outlier": [1.0, 1.5, 2.0, 3.0, 1e300],
+}
+
+
+def degenerate_tables(distribution):
+    """Tables (n, d) for a distribution, by what is degenerate about them: alike in all columns, or beside a column that is not."""
+    width = distribution.n_features if distribution.reads_block else 1
+    if hasattr(distribution.support, "degenerate"):
+        for words, rows in distribution.support.degenerate(width).items():
+            yield words, rows
+            yield f"one row of {words}", rows[:1]
+    for words, column in COLUMNS.items():
+        column = np.array(column)
+        yield words, np.tile(column[:, None], width)
+        if width > 1:
+            varying = np.random.default_rng(0).normal(size=(len(column), width - 1))
+            yield f"{words}, beside others", np.column_stack([column, varying])
+
+
+@pytest.mark.parametrize("family", families(), ids=lambda family: family.__name__)
+@pytest.mark.parametrize("k", [0, 2], ids=["alone", "a mixture of two"])
+def test_every_family_survives_degenerate_columns_or_says_that_it_does_not(family, k):
+    """Finite parameters under which the rows are possible, or an error that names the family."""
+    given = member(family, np.random.default_rng(0))
+    empty = family(**{name: value for name, value in given._values().items() if name not in family.parameters})
+    survived = 0
+    for words, X in degenerate_tables(given):
+        if len(X) < k:
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DegenerateWarning)
+                fitted = GeneralMixtureModel(empty, k, random_state=0, tol=0, max_iter=30).fit(X) if k else empty.fit(X)
+            density = fitted.log_prob(X)
+        except MixturesError as error:
+            if family.__name__ not in str(error):
+                raise AssertionError(f"{words}: the error does not name the family") from error
+            continue
+        survived += 1
+        for one in fitted.components_ if k else [fitted]:
+            assert np.isfinite(numbers(one)).all(), f"{words}: {one!r}"
+        assert np.isfinite(density).all(), f"{words}: {fitted!r}"
+    assert survived

@@ -31,7 +31,10 @@ LARGEST = 2
 @jit
 def _prepare(parameters):
     for k in range(parameters.shape[0]):
-        parameters[k, LOG_MASS] = -log(parameters[k, HIGH] - parameters[k, LOW] + 1.0)
+        low, high = parameters[k, LOW], parameters[k, HIGH]
+        values = high - low + 1.0
+        # Their number may be beyond float64 where its half is not.
+        parameters[k, LOG_MASS] = -log(values) if values < np.inf else -log(0.5 * high - 0.5 * low) - np.log(2.0)
 
 
 @jit

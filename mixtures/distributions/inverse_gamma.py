@@ -58,7 +58,9 @@ def _accumulate(parameters, x, responsibilities, statistics):
             centre = 1.0 / parameters[k, CENTRE]
             for i in range(cells.size):
                 inside = 0.0 < cells[i] < np.inf
+                # D(x, c) / x = D(1, c / x), which overflows later, but is coarser where x is near c.
                 value = poisson_deviance(cells[i], centre) / cells[i]
+                value = value if cells[i] < 1e290 else poisson_deviance(1.0, centre / cells[i])
                 first[i] = (centre - cells[i]) / cells[i] if inside else 0.0
                 second[i] = value if inside else 0.0
         else:

@@ -15,5 +15,5 @@ MESSAGES = {
     "whose support holds every row.",
     NOT_A_NUMBER: "the log-likelihood is not finite at iteration {iteration}: {where}. A component's log_prob returned NaN or "
     "+inf; scale the data or mend the component.",
-    UNFITTED: "a component's M-step found no parameters at iteration {iteration}.",
+    UNFITTED: "the M-step of a component, one of {families}, found no parameters at iteration {iteration}.",
 }

@@ -284,6 +284,11 @@ def _degenerate(domain: Interval | tuple[Any, ...]) -> dict[str, list[Any]]:
         "far and close": [1e9 - 1, 1e9, 1e9 + 1],
         "constant and huge": [1e300, 1e300, 1e300],
         "of two scales": [1e-10, 1.0, 1e10],
+        "constant below 1": [0.3, 0.3, 0.3],
+        "two values below 1": [0.25, 0.75, 0.75],
+        "constant below 0": [-2.5, -2.5, -2.5],
+        "far apart": [-1e300, 1e300, 1e300],
+        "with an outlier": [1.0, 2.0, 1e300],
     }
     return {words: values for words, values in candidates.items() if np.all(domain.contains(values))}
 
