@@ -178,9 +178,9 @@ class Family(Declared):
         return type(self)
 
     @property
-    def support(self) -> Interval | RowSupport | None:
-        """What a value, or of a family over several columns a row, may be; None for categories: an attribute of the class, or a
-        property where arguments enter."""
+    def support(self) -> Interval | tuple[Interval, ...] | RowSupport | None:
+        """What a value may be, or of a family over several columns every cell, each column's cells (a tuple) or a whole row; None
+        for categories: an attribute of the class, or a property where arguments enter."""
         raise NotImplementedError(f"{type(self).__name__} declares no support")
 
     @property
