@@ -213,6 +213,7 @@ class Family(Declared):
         bound = self._bind(table, columns[0])
         if bound.is_complete:
             return bound
+        self._check_width(len(columns))
         places = [bound._place(table, column) for column in columns]
         ground: Any = places if self.reads_block else places[0]
         start = bound._start(ground)
@@ -227,6 +228,12 @@ class Family(Declared):
         if place.n_missing == place.n_rows:
             raise DataError(f"{table.where(column)}: expected at least one observed value, found only missing cells")
         return place
+
+    def _check_width(self, n_columns: int) -> None:
+        """Refuse another number of columns than a family over several has for ever: a whole number ``n_features`` of its class."""
+        width = getattr(type(self), "n_features", None)
+        if self.reads_block and isinstance(width, int) and width != n_columns:
+            raise DataError(f"{type(self).__name__}: expected {width} columns, found {n_columns}")
 
     def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:
         """(columns, distribution) pairs, independent of each other: a one-column family stands for each column alone."""
