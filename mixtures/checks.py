@@ -19,6 +19,8 @@ def check_support(components: Sequence[Parts], table: Table) -> None:
     standing: dict[int, list[tuple[Any, int]]] = {}
     for component in distinct(components):
         for columns, distribution in zip(component.columns, component.factors, strict=True):
+            if hasattr(distribution, "kernels"):
+                distribution._check_width(len(columns))
             for place, j in enumerate(columns):
                 standing.setdefault(j, []).append((distribution, place))
     for j, standing_there in standing.items():

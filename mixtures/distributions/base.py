@@ -213,7 +213,6 @@ class Family(Declared):
         bound = self._bind(table, columns[0])
         if bound.is_complete:
             return bound
-        self._check_width(len(columns))
         places = [bound._place(table, column) for column in columns]
         ground: Any = places if self.reads_block else places[0]
         start = bound._start(ground)
