@@ -6,7 +6,7 @@ Validation, error texts, support checks and generated test cases all follow from
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,12 @@ __all__ = [
     "between",
     "concentration",
     "concentrations",
+    "counting",
     "degrees_of_freedom",
     "fraction",
     "log_location",
     "log_scale",
+    "lower_end",
     "natural",
     "nonnegative",
     "positive",
@@ -34,6 +36,10 @@ __all__ = [
     "shape",
     "simplex",
     "unit_vector",
+    "upper_end",
+    "whole",
+    "whole_high",
+    "whole_low",
     "zero_one",
 ]
 
@@ -87,6 +93,11 @@ class Whole(Interval):
     def contains(self, value: Any) -> Any:
         value = np.asarray(value, dtype=float)
         return super().contains(value) & (value == np.floor(value))
+
+    def convert(self, value: Any) -> Any:
+        """A parameter as it is kept: a whole number, of any type that is one."""
+        number = float(value)
+        return int(number) if number.is_integer() else number
 
     def holds(self, low: float, high: float, whole: bool) -> bool:
         return whole and super().holds(low, high, whole)
@@ -230,6 +241,10 @@ nonnegative = Interval(0.0, np.inf, True, False, "finite and >= 0")
 probability = Interval(0.0, 1.0, True, True, "between 0 and 1")
 positive_probability = Interval(0.0, 1.0, False, True, "> 0 and at most 1")
 natural = Whole(0.0, np.inf, True, False, "whole and >= 0")
+whole = Whole(-np.inf, np.inf, False, False, "whole")
+whole_low = replace(whole, members=(-300.0, -7.0, 0.0))  # below every example of the other end
+whole_high = replace(whole, members=(0.0, 5.0, 1000.0))
+counting = Whole(1.0, np.inf, True, False, "whole and >= 1", (1.0, 2.0, 3.0, 10.0, 60.0, 1000.0))
 zero_one = Whole(0.0, 1.0, True, True, "0 or 1")
 # Shapes below a tenth put half of all draws below the smallest float64.
 shape = Interval(0.0, np.inf, False, False, "finite and > 0", (0.3, 0.5, 0.9, 1.0, 2.0, 3.0, 40.0, 500.0))
@@ -241,6 +256,9 @@ degrees_of_freedom = Interval(0.0, 1e10, False, True, "> 0 and at most 1e10", (0
 # Of logarithms: the exponentials of all draws are numbers, too, and their moments can be told from samples.
 log_location = Interval(-np.inf, np.inf, False, False, "finite", (-40.0, -2.5, 0.0, 1.0, 3.0, 40.0))
 log_scale = Interval(0.0, np.inf, False, False, "finite and > 0", (1e-3, 0.25, 0.5, 0.9, 1.0))
+# Of an interval: every example of the one is below every example of the other.
+lower_end = Interval(-np.inf, np.inf, False, False, "finite", (-1e6, -2.5, 0.0, 0.25))
+upper_end = Interval(-np.inf, np.inf, False, False, "finite", (0.5, 1.0, 3.0, 1e6))
 simplex = Simplex()
 concentrations = Vector(
     "a sequence of at least two finite numbers > 0",

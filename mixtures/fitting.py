@@ -168,6 +168,9 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
         warn_floored(run.assembly.columns_with(run.flags, FLOORED), depth=4)
     for sentence in dict.fromkeys(run.assembly.limits(run.flags)):
         warnings.warn(sentence, DegenerateWarning, stacklevel=4)
+    for component in run.assembly.door.components:
+        if getattr(component, "untold", ()):
+            component.warn_untold(depth=4)
     weights = run.weights
     empty = [k for k, weight in enumerate(weights.tolist()) if weight == 0]
     if empty:

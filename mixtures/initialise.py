@@ -118,7 +118,13 @@ class Starter:
     def _fit(self, components: Sequence[Parts], labels: Ints) -> list[Parts]:
         assembly = Assembly(components, self._sample_table, self._sample.weights)
         assembly.fit_labels(labels, softness=SOFTNESS, max_steps=START_STEPS)
-        return assembly.unpack_parts()
+        return [self._covering(parts) for parts in assembly.unpack_parts()]
+
+    def _covering(self, parts: Parts) -> Parts:
+        """Parts fitted to a sample, made to hold all rows: a Uniform's ends may only narrow later."""
+        pairs = zip(parts.columns, parts.factors, strict=True)
+        factors = [f._covering(self._table, places) if hasattr(f, "_covering") else f for places, f in pairs]
+        return Parts(parts.component, parts.columns, factors)
 
     def _match(self, labels: Ints) -> tuple[list[Parts], Ints]:
         """Give each component the cluster that suits its family: the assignment of largest total log-likelihood."""

@@ -27,10 +27,14 @@ Floats = npt.NDArray[np.float64]
 Values = dict[str, float]
 
 MAX_STEPS = 100
+MOST_EVALUATIONS = 1500
+"""Of the likelihood in one climb: Newton's method needs a hundred, a simplex at a kink some hundreds."""
 MOST_CLIMBS = 2
 """Starts that are climbed, of those that are possible."""
 SETTLED = 1e-12
 """A step that promises less, of the mean log-likelihood and relative to 1 + its size, is the last: it squares what is left."""
+LIMIT = 1e-6
+"""Promise, as of `SETTLED`, of a step along a ridge to a limit at which an exhausted climb has as good as arrived."""
 FLAT = 1e-9
 """Curvature of the mean log-likelihood that counts as none: one row would tell the parameter to within 3e4 of its scale."""
 EDGE = 690.0
@@ -95,6 +99,11 @@ class Found:
     at_bound: list[str] = field(default_factory=list)
     flat: list[str] = field(default_factory=list)
 
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Those parameters."""
+        return tuple(sorted({*self.at_bound, *self.flat}))
+
 
 def maximise(
     objective: Callable[[Values], float], starts: Iterable[Mapping[str, float]], coordinates: Sequence[Coordinate], words: str
@@ -135,6 +144,10 @@ def maximise(
     )
 
 
+class _Exhausted(Exception):
+    """A climb has asked for the likelihood too often."""
+
+
 class _Climb:
     """One climb from one start: the best point so far, and the methods that move it. Minimises minus the objective."""
 
@@ -147,9 +160,14 @@ class _Climb:
         self._u = np.array([c.place(start[c.name]) for c in coordinates])
         self._steps = np.full(len(coordinates), 1e-3)  # of differences
         self._hessian: Floats | None = None
+        self._asked = 0
+        self._promised = math.inf
         self.best = self._at(start)
 
     def _at(self, values: Values) -> float:
+        self._asked += 1
+        if self._asked > MOST_EVALUATIONS:
+            raise _Exhausted
         value = -float(self._objective(values))
         return value if math.isfinite(value) else math.inf
 
@@ -168,6 +186,15 @@ class _Climb:
         """Climb to a maximum; what went wrong, in words, or nothing."""
         if not self._coordinates:
             return ""
+        try:
+            return self._climbed()
+        except _Exhausted:
+            # Along a ridge towards a limit every step promises less than the one before.
+            if self._hessian is not None and self._promised <= LIMIT * (1 + abs(self.best)):
+                return ""
+            return f"It was still rising at {self._describe()} after {MOST_EVALUATIONS} evaluations."
+
+    def _climbed(self) -> str:
         if self._newton():
             return ""
         before = math.inf
@@ -201,6 +228,7 @@ class _Climb:
 
     def found(self) -> Found:
         """Where the climb ended, closed ends of intervals tried."""
+        self._asked = 0
         for coordinate in self._coordinates:
             interval, value = coordinate.interval, self._values[coordinate.name]
             for end, closed in ((interval.low, interval.closed_low), (interval.high, interval.closed_high)):
@@ -221,12 +249,11 @@ class _Climb:
         """Parameters that the likelihood does not depend on where the climb ended, an infinite one of a limit, say."""
         if self._hessian is None:
             return []
-        flat = []
-        for i, coordinate in enumerate(self._coordinates):
-            steps = self._hessian[i]
-            if coordinate.name not in at_bound and abs(steps[i]) < FLAT and self._values is not self._start:
-                flat.append(coordinate.name)
-        return flat
+        scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(self._hessian)), FLAT))
+        curvature, vectors = np.linalg.eigh(self._hessian * scale * scale[:, None])
+        along = np.abs(vectors[:, np.abs(curvature) < 1e-6]).max(axis=1, initial=0.0)
+        is_flat = (np.abs(np.diagonal(self._hessian)) < FLAT) | (along > 0.5)
+        return [c.name for c, flat in zip(self._coordinates, is_flat, strict=True) if flat and c.name not in at_bound]
 
     def _newton(self) -> bool:
         """Newton's method from the best point; whether it ended at a maximum."""
@@ -247,6 +274,7 @@ class _Climb:
             step = np.zeros(len(u))
             step[free], gain = _newton_step(gradient[free], hessian[np.ix_(free, free)])
             longest = float(np.max(np.abs(step)))
+            self._promised = gain
             is_last = gain <= SETTLED * (1 + abs(value))
             share = min(1.0, radius / longest) if longest > 0 else 1.0
             for _ in range(50):

@@ -12,11 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-from mixtures.constraints import Interval, natural
+from mixtures.constraints import Interval, Whole
 
 Floats = npt.NDArray[np.float64]
 TOLERANCE = 1e-6
 """By how much the sum of a row on the simplex, or the length of a unit vector, may differ from 1: what seven digits leave."""
+
+
+LARGEST_COUNT = 2.0**53
+"""Larger float64 are whole whatever they stand for."""
 
 
 class RowSupport(ABC):
@@ -149,11 +153,11 @@ class _LogRatios(Chart):
 class Counts(RowSupport):
     """Rows of whole numbers >= 0. Each total has a distribution of its own: the density is that of the row given its sum."""
 
-    words = "whole and >= 0"
-    cells = natural
+    words = "whole, >= 0 and at most 2^53"
+    cells = Whole(0.0, LARGEST_COUNT, True, True, words)
 
     def contains(self, rows: Floats) -> npt.NDArray[np.bool_]:
-        return ((rows >= 0) & (rows == np.floor(rows)) & np.isfinite(rows)).all(axis=1)
+        return ((rows >= 0) & (rows <= LARGEST_COUNT) & (rows == np.floor(rows))).all(axis=1)
 
     def found(self, row: Floats) -> str:
         return "no counts"
@@ -181,7 +185,7 @@ class Counts(RowSupport):
             "each in one column": corners,
             "single": corners / 3.0,
             "constant": np.full((3, d), 3.0),
-            "huge": np.outer([1e300, 2e300, 3e300], np.full(d, 1.0 / d)).round(),
+            "huge": np.outer([1.0, 0.5, 0.25], np.full(d, LARGEST_COUNT)),
         }
 
 

@@ -24,20 +24,13 @@ COARSE, FINE = (np.polynomial.legendre.leggauss(n) for n in (24, 48))
 
 
 class Tails:
-    """Logarithms of a distribution's cdf and survival function, scipy's where it has them, and which side of the median is which."""
+    """Logarithms of a distribution's cdf and survival function, scipy's where it has them, and what follows from them."""
 
     def __init__(self, base: Any) -> None:
         self._base = base
-        if hasattr(base, "_log_tails"):
-            self.log_cdf, self.log_sf = base._log_tails()
-            return
-        try:
-            frozen = base.to_scipy()
-        except (AttributeError, NotImplementedError):
-            self.log_cdf: Callable[[Any], Floats] = lambda x: np.log(base.cdf(x))
-            self.log_sf: Callable[[Any], Floats] = lambda x: np.log1p(-base.cdf(x))
-        else:
-            self.log_cdf, self.log_sf = frozen.logcdf, frozen.logsf
+        self.log_cdf: Callable[[Any], Any]
+        self.log_sf: Callable[[Any], Any]
+        self.log_cdf, self.log_sf = base._log_tails() if hasattr(base, "_log_tails") else _log_tails(base)
 
     def is_left(self, high: float) -> bool:
         """Whether everything up to `high` lies left of the median."""
@@ -67,12 +60,20 @@ class Tails:
         while math.isfinite(float(tail(outer))) and float(tail(outer)) > levels.min() and abs(step) < 1e300:
             step *= 2.0
             outer = near + step
-        inner, outer = np.full(levels.shape, near), np.full(levels.shape, outer)
+        short, beyond = np.full(levels.shape, near), np.full(levels.shape, outer)
         for _ in range(120):
-            middle = (inner + outer) / 2
-            short = tail(middle) > levels
-            inner, outer = np.where(short, middle, inner), np.where(short, outer, middle)
-        return inner
+            middle = (short + beyond) / 2
+            falls_short = tail(middle) > levels
+            short, beyond = np.where(falls_short, middle, short), np.where(falls_short, beyond, middle)
+        return short
+
+
+def _log_tails(base: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    try:
+        frozen = base.to_scipy()
+    except (AttributeError, NotImplementedError):
+        return (lambda x: np.log(base.cdf(x))), (lambda x: np.log1p(-base.cdf(x)))
+    return frozen.logcdf, frozen.logsf
 
 
 def below_and_up_to(interval: Interval) -> tuple[float, float]:

@@ -15,10 +15,15 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import digamma
 
 from mixtures import GeneralMixtureModel
-from mixtures.distributions import Dirichlet, Normal, Poisson, Product
+from mixtures.assembly import Assembly
+from mixtures.distributions import Dirichlet, DirichletMultinomial, Multinomial, Normal, Poisson, Product, VonMisesFisher
+from mixtures.engine.bessel import bessel_i_ratio
 from mixtures.exceptions import DataError, DegenerateWarning
+from mixtures.parts import take_apart
+from mixtures.table import Table
 from mixtures.testing import check_distribution
 
 TOLERANCE = 1e-13
@@ -195,3 +200,153 @@ def test_rows_that_do_not_sum_to_one_are_refused_with_their_sum():
         warnings.simplefilter("error")
         given = Dirichlet([2.0, 3.0])
         np.testing.assert_array_equal(given.log_prob([[0.4, 0.4], [0.0, 1.0], [np.inf, 0.5], [-0.5, 1.5]]), -np.inf)
+
+
+# --- Multinomial and Dirichlet-multinomial ---
+
+
+def test_a_multinomial_of_columns_without_counts_has_probabilities_of_zero():
+    fitted = Multinomial().fit([[3, 0, 2], [1, 0, 4]])
+    assert fitted.probabilities == (0.4, 0.0, 0.6)
+    np.testing.assert_array_equal(fitted.log_prob([[1, 1, 0], [0, 0, 0]]), [-np.inf, 0.0])
+    assert Multinomial().fit(np.zeros((5, 4))).probabilities == (0.25,) * 4
+
+
+@pytest.mark.parametrize(
+    ("concentration", "trials"),
+    [
+        ((0.5, 0.9), 20),
+        ((1e-3, 2e-3), 50),
+        ((1e3, 2e3), 1000),
+        ((2.0, 3.0, 4.0), 100_000),
+        ((1e5, 2e5, 1e4), 10**6),
+        ((0.4,) * 30, 300),
+    ],
+)
+def test_dirichlet_multinomials_of_any_counts_are_fitted_to_a_gradient_of_zero(concentration, trials):
+    random = np.random.default_rng(9)
+    x = DirichletMultinomial(concentration).sample(1000, random, trials=random.poisson(trials, 1000))
+    weights = random.uniform(0, 2, 1000)
+    fitted = np.array(DirichletMultinomial().fit(x, weights).concentration)
+    of_total = weights @ (digamma(fitted.sum() + x.sum(axis=1)) - digamma(fitted.sum()))
+    of_columns = weights @ (digamma(fitted + x) - digamma(fitted))
+    assert abs(fitted * (of_columns - of_total)).max() < 1e-11 * (fitted * of_columns).sum()
+    if min(concentration) > 0.01:  # of others all but a few rows have their counts in one column
+        np.testing.assert_allclose(fitted, concentration, rtol=0.5)
+
+
+def test_counts_that_scatter_no_more_than_a_multinomials_are_said_to():
+    x = np.tile([[3.0, 2.0, 0.0], [2.0, 3.0, 0.0]], (40, 1))
+    with pytest.warns(DegenerateWarning, match="DirichletMultinomial on column 0, column 1, column 2: .*use Multinomial"):
+        fitted = DirichletMultinomial().fit(x)
+    assert sum(fitted.concentration) == pytest.approx(1e8 * 6)
+    np.testing.assert_allclose(np.array(fitted.concentration) / sum(fitted.concentration), [0.5, 0.5, 0.0], atol=1e-12)
+    np.testing.assert_allclose(fitted.log_prob(x), Multinomial([0.5, 0.5, 0.0]).log_prob(x), rtol=1e-6)
+    with pytest.warns(DegenerateWarning):  # each row in one column: nothing but a share of rows
+        fitted = DirichletMultinomial().fit([[3, 0], [0, 5], [0, 3]])
+    np.testing.assert_allclose(np.array(fitted.concentration) / sum(fitted.concentration), [1 / 3, 2 / 3])
+    fitted = DirichletMultinomial().fit([[1, 0], [0, 1], [0, 1]])  # single trials
+    np.testing.assert_allclose(fitted.concentration, [2 / 3, 4 / 3])
+
+
+def test_counts_beyond_the_whole_numbers_of_float64_are_refused():
+    for family in (Multinomial, DirichletMultinomial):
+        with pytest.raises(DataError, match=r"2\^53, row 1 has 1e\+300"):
+            family().fit([[1.0, 2.0], [1e300, 3.0]])
+        assert family([0.5, 0.5]).log_prob([[1e300, 3.0]]) == -np.inf
+
+
+def test_samples_and_scipy_take_the_number_of_trials():
+    for distribution in (Multinomial([0.2, 0.3, 0.5]), DirichletMultinomial([2.0, 1.0, 4.0])):
+        x = distribution.sample(50, 3, trials=7)
+        assert (x.sum(axis=1) == 7).all()
+        np.testing.assert_allclose(distribution.log_prob(x), distribution.to_scipy(7).logpmf(x), rtol=1e-12)
+        trials = np.arange(50)
+        assert (distribution.sample(50, np.random.RandomState(0), trials=trials).sum(axis=1) == trials).all()
+
+
+# --- von Mises-Fisher ---
+
+POLE = np.array([0.36, 0.48, -0.8])
+
+
+@pytest.mark.parametrize("concentration", [1e-3, 0.5, 30.0, 1e6, 1e12, 1e20])
+@pytest.mark.parametrize("d", [2, 3, 5, 40])
+def test_concentrations_of_any_size_are_found(concentration, d):
+    direction = np.append(POLE, np.zeros(37))[:d]
+    direction = direction / np.linalg.norm(direction)
+    x = VonMisesFisher(direction, concentration).sample(3000, 1)
+    fitted = VonMisesFisher().fit(x)
+    with mpmath.workdps(50):
+        s = [mpmath.fsum(column) / 3000 for column in (x / np.linalg.norm(x, axis=1)[:, None]).T.tolist()]
+        length = mpmath.sqrt(mpmath.fdot(s, s))
+        cosine = mpmath.fdot(s, exact(fitted.direction)) / length / mpmath.sqrt(mpmath.fdot(*[exact(fitted.direction)] * 2))
+        assert 1 - cosine < 1e-30 / length**2
+    if concentration >= 30:
+        assert fitted.concentration == pytest.approx(concentration, rel=0.2)
+    if concentration <= 1e6:  # beyond, the rows' own rounding tells
+        left, right = bessel_i_ratio(d / 2 - 1, fitted.concentration)
+        assert left == pytest.approx(float(length), rel=1e-12, abs=1e-12)
+        assert right == pytest.approx(float(1 - length), rel=1e-8)
+
+
+def test_far_apart_and_sharp_clusters_stay_right():
+    random = np.random.default_rng(2)
+    x = np.concatenate([VonMisesFisher(POLE, 1e10).sample(500, random), VonMisesFisher(-POLE, 1e8).sample(700, random)])
+    start = [VonMisesFisher(POLE[[1, 0, 2]], 3.0), VonMisesFisher([0.0, -1.0, 0.0], 3.0)]
+    model = GeneralMixtureModel(start, tol=0, max_iter=20).fit(x)
+    assert (np.diff(model.history_) > -1e-12).all()
+    for component, rows in zip(model.components_, (x[:500], x[500:]), strict=True):
+        alone = VonMisesFisher().fit(rows)
+        assert component.concentration == pytest.approx(alone.concentration, rel=1e-9)
+        np.testing.assert_allclose(component.direction, alone.direction, rtol=1e-12)
+
+
+def test_rows_that_agree_or_cancel():
+    with pytest.warns(DegenerateWarning):
+        fitted = VonMisesFisher().fit(np.tile(POLE, (9, 1)))
+    np.testing.assert_allclose(fitted.direction, POLE, rtol=1e-15)
+    assert fitted.concentration == pytest.approx(7.9e28, rel=0.01)
+    assert np.isfinite(fitted.log_prob([POLE, -POLE])).all()
+    assert VonMisesFisher().fit(np.concatenate([np.eye(3), -np.eye(3)])).concentration == pytest.approx(0.0, abs=1e-12)
+
+
+def test_densities_and_samples_are_those_of_scipy():
+    for d, concentration in ((2, 0.3), (3, 7.0), (6, 200.0)):
+        distribution = VonMisesFisher(np.full(d, d**-0.5), concentration)
+        x = distribution.sample(200, 4)
+        np.testing.assert_allclose(distribution.log_prob(x), distribution.to_scipy().logpdf(x), rtol=1e-9)
+        theirs = distribution.to_scipy().rvs(200, random_state=5)
+        np.testing.assert_allclose(distribution.mean, distribution.sample(40_000, 6).mean(axis=0), atol=0.02)
+        assert np.isfinite(distribution.log_prob(theirs)).all()
+
+
+# --- held parameters ---
+
+
+def test_held_parameters_stay_and_the_others_are_the_maximum_given_them():
+    random = np.random.default_rng(3)
+    x, weights = VonMisesFisher(POLE, 4.0).sample(200, random), random.uniform(0, 2, 200)
+    place = {"direction": 0, "concentration": 1}
+    away = np.array([0.6, 0.0, -0.8])
+    for held, other in (("direction", VonMisesFisher(away, 2.0)), ("concentration", VonMisesFisher(away, 9.0))):
+        fitted = fit_holding(other, place[held], x, weights)
+        assert getattr(fitted, held) == pytest.approx(getattr(other, held), rel=1e-15)
+        free = VonMisesFisher().fit(x, weights)
+        if held == "concentration":
+            assert fitted.direction == pytest.approx(free.direction, rel=1e-14)
+        else:
+            values = [weights @ VonMisesFisher(away, fitted.concentration * f).log_prob(x) for f in (0.99, 1.0, 1.01)]
+            assert values[1] == max(values)
+    assert fit_holding(VonMisesFisher(-POLE, 2.0), 0, x, weights).concentration == 0.0
+    rows = Dirichlet([2.0, 3.0]).sample(50, random)
+    assert fit_holding(Dirichlet([1.0, 4.0]), 0, rows, np.ones(50)) == Dirichlet([1.0, 4.0])
+
+
+def fit_holding(distribution, parameter, x, weights):
+    """M-steps with one parameter held, by the bit in the packed parameters."""
+    table = Table.read(x)
+    assembly = Assembly(take_apart([distribution], table), table, weights)
+    assembly.parameters[distribution.held] = 2.0**parameter
+    assembly.fit_labels(np.zeros(len(x), dtype=np.int64), max_steps=20)
+    return assembly.unpack()[0]

@@ -60,11 +60,11 @@ def test_log_densities_agree_with_many_digits(path, family_table):
 
 
 def free(constraint, value):
-    """A parameter on the whole real line, where an optimiser may go anywhere."""
+    """A parameter on the whole real line, where an optimiser may go anywhere; from an end it starts just beside."""
     if np.isfinite(constraint.low) and np.isfinite(constraint.high):
-        share = (value - constraint.low) / (constraint.high - constraint.low)
+        share = np.clip((value - constraint.low) / (constraint.high - constraint.low), 1e-15, 1 - 1e-15)
         return np.log(share / (1 - share))
-    return np.log(value - constraint.low) if np.isfinite(constraint.low) else value
+    return np.log(value - constraint.low or 1e-15) if np.isfinite(constraint.low) else value
 
 
 def bound(constraint, value):
@@ -77,7 +77,11 @@ def bound(constraint, value):
 def missed(family, fitted, x, weights):
     """By how much Nelder and Mead's simplex, from beside a fit, finds a larger mean log-likelihood, relative to its size."""
     own = fitted._values()
-    names = [name for name, c in fitted.parameters.items() if isinstance(c, Interval) and not isinstance(c, Whole)]
+    # An end of the support, which must not move by the rounding of a transformation, is left to the laws.
+    free_names = [name for name in fitted.parameters if name not in fitted.ends]
+    names = [n for n in free_names if isinstance(fitted.parameters[n], Interval) and not isinstance(fitted.parameters[n], Whole)]
+    if not names:
+        return 0.0
     constraints = [fitted.parameters[name] for name in names]
 
     def loss(point):

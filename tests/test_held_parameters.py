@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import minimize
 
 from mixtures.assembly import Assembly
+from mixtures.constraints import Whole
 from mixtures.distributions import Normal
 from mixtures.engine.plan import FAILED, UNSETTLED
 from mixtures.parts import take_apart
@@ -37,7 +38,9 @@ def check(truth, start, x, weights):
         fitted = fit_with_held(start, held, x, weights)
         for name in held:
             assert getattr(fitted, name) == getattr(start, name)
-        others = [name for name in names if name not in held]
+        # Whole parameters have no slope to follow, ends of a support jumps: both are for the laws.
+        fixed = {name for name in names if isinstance(truth.parameters[name], Whole)} | set(family.ends)
+        others = [name for name in names if name not in held and name not in fixed]
         if not others:
             continue
 

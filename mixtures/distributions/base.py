@@ -165,8 +165,13 @@ class Family(Declared):
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
     p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
 
+    ends: ClassVar[Mapping[str, float]] = {}
+    """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
+    where the likelihood has no gradient: further in, that row is impossible."""
+
     limit: ClassVar[str] = ""
     """What it means that a fit returned ``LIMIT``, in words: a warning follows the name of family and column with them."""
+
     n_maxima: ClassVar[int] = 0
     """How many of a component's last statistics are maxima over rows instead of sums. They begin at -inf; ``accumulate`` leaves
     the larger of what is there and what it sees, and only rows with a responsibility > 0 count. A minimum is a maximum of
@@ -218,6 +223,15 @@ class Family(Declared):
         start = bound._start(ground)
         known = {name: value for name, value in bound._values().items() if value is not None}
         return start if not known and type(start) is type(bound) else type(bound)(**{**start._values(), **known})
+
+    def _covering(self, table: Table, columns: Sequence[int], held: Sequence[str] = ()) -> Self:
+        """This distribution with the ends of its support, but for those held, moved out to hold every row of its columns."""
+        values, moved = self.parameter_values(), {}
+        for name, sign in self.ends.items():
+            column = table.column(columns[0])
+            if name not in held:
+                moved[name] = min(values[name], column.lower) if sign < 0 else max(values[name], column.upper)
+        return self.replaced(**moved) if moved else self
 
     def _place(self, table: Table, column: int) -> Column:
         """What :meth:`_start` is told of a column."""

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from mixtures._numba import jit, matrix, wide_vectors
+from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import concentrations
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.linear import add_linear
@@ -102,7 +102,7 @@ def _log_prob(parameters, x, out):
     wide_vectors()
     d, b = x.shape
     scratch = np.empty((2 * d + 1, b))
-    shares, logs, base = matrix(scratch, 0, d, b), matrix(scratch, d * b, d, b), scratch[2 * d]
+    shares, logs, base = scratch[:d], scratch[d : 2 * d], scratch[2 * d]
     _read(x, shares, logs, base)
     for k in range(out.shape[0]):
         row = out[k]
@@ -123,7 +123,7 @@ def _log_prob(parameters, x, out):
 def _accumulate(parameters, x, responsibilities, statistics):
     d, b = x.shape
     scratch = np.empty((2 * d + 1, b))
-    shares, logs = matrix(scratch, 0, d, b), matrix(scratch, d * b, d, b)
+    shares, logs = scratch[:d], scratch[d : 2 * d]
     _read(x, shares, logs, scratch[2 * d])
     for k in range(responsibilities.shape[0]):
         for j in range(d):

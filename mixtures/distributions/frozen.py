@@ -75,6 +75,9 @@ class Frozen(Wrapped):
         """Whether nothing is left to learn."""
         return len(self.held_names) == len(self.base.parameters) and not isinstance(self.base, Wrapped)
 
+    def _covering(self, table, columns, held=()):
+        return Frozen(self.base._covering(table, columns, self.held_names), *self.held_names)
+
     @computed
     def kernels(self):
         own = self.base.kernels

@@ -119,7 +119,9 @@ def _accumulate(parameters, x, responsibilities, statistics):
         if centre > 0.0:
             for i in range(cells.size):
                 first[i] = (cells[i] - centre) / centre
-                second[i] = poisson_deviance(centre, cells[i]) / centre
+                # Rows outside the support belong to other components, but what is no number times a share of 0 is none.
+                value = poisson_deviance(centre, cells[i]) / centre
+                second[i] = value if 0.0 < cells[i] < np.inf else 0.0
         else:
             for i in range(cells.size):
                 first[i] = cells[i] / reference

@@ -53,14 +53,17 @@ def _accumulate(parameters, x, responsibilities, statistics):
     logs_of(cells, logs)
     for k in range(responsibilities.shape[0]):
         smallest = 1.0 / parameters[k, REFERENCE]
+        # Rows outside the support belong to other components, but an infinity times their share of 0 would be no number.
         if parameters[k, CENTRE] > 0.0:
             centre = 1.0 / parameters[k, CENTRE]
             for i in range(cells.size):
-                first[i] = (centre - cells[i]) / cells[i]
-                second[i] = poisson_deviance(cells[i], centre) / cells[i]
+                inside = 0.0 < cells[i] < np.inf
+                value = poisson_deviance(cells[i], centre) / cells[i]
+                first[i] = (centre - cells[i]) / cells[i] if inside else 0.0
+                second[i] = value if inside else 0.0
         else:
             for i in range(cells.size):
-                first[i] = smallest / cells[i]
+                first[i] = smallest / cells[i] if cells[i] > 0.0 else 0.0
                 second[i] = -logs[i]
         statistics[k, 1] += weighted_total(first, responsibilities[k])
         statistics[k, 2] += weighted_total(second, responsibilities[k])

@@ -13,7 +13,6 @@ asked for again then.
 from __future__ import annotations
 
 import numpy as np
-import scipy.stats
 
 from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import positive
@@ -23,6 +22,7 @@ from mixtures.distributions.gamma import logs_of
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import HALF_LOG_2PI, log
+from mixtures.quantiles import wald
 
 # In the unit of the column.
 MEAN = 0
@@ -69,7 +69,8 @@ def _accumulate(parameters, x, responsibilities, statistics):
         for i in range(cells.size):
             t = (cells[i] - centre) / centre
             first[i] = t
-            second[i] = t * ((cells[i] - centre) / cells[i])
+            # A row at 0 belongs to other components, but an infinity times its share of 0 would be no number.
+            second[i] = t * ((cells[i] - centre) / cells[i]) if cells[i] > 0.0 else 0.0
         statistics[k, 1] += weighted_total(first, responsibilities[k])
         statistics[k, 2] += weighted_total(second, responsibilities[k])
 
@@ -107,32 +108,6 @@ def _maximize(statistics, parameters):
                 return FAILED
             p[SHAPE] = centre / ratio
     return outcome
-
-
-class _InverseGaussian(type(scipy.stats.invgauss)):  # type: ignore[misc]
-    """scipy's, with quantiles by bisection of its logarithmic tails: its own raise, or are wrong, far out (seen with 1.17)."""
-
-    def _ppf(self, q, mu):
-        return np.exp(np.where(q <= 0.5, self._solved(self._logcdf, q, mu, 1.0), self._solved(self._logsf, 1.0 - q, mu, -1.0)))
-
-    def _isf(self, q, mu):
-        return np.exp(np.where(q <= 0.5, self._solved(self._logsf, q, mu, -1.0), self._solved(self._logcdf, 1.0 - q, mu, 1.0)))
-
-    def _solved(self, log_tail, q, mu, sign):
-        """log x where a tail has probability q; `sign` is that of its slope."""
-        q, mu = np.broadcast_arrays(q, mu)
-        low, high = np.full(q.shape, -744.0), np.full(q.shape, 709.0)
-        with np.errstate(all="ignore"):
-            target = np.log(q)
-            for _ in range(64):
-                middle = 0.5 * (low + high)
-                found = np.nan_to_num(log_tail(np.exp(middle), mu), nan=-np.inf, neginf=-np.inf)  # NaN where it vanishes
-                beyond = sign * (found - target) >= 0.0
-                low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
-        return 0.5 * (low + high)
-
-
-_inverse_gaussian = _InverseGaussian(a=0.0, name="invgauss")
 
 
 class InverseGaussian(Family):
@@ -175,7 +150,7 @@ class InverseGaussian(Family):
         return self._moment("var")
 
     def to_scipy(self):
-        return _inverse_gaussian(self.mean / self.shape, scale=self.shape)
+        return wald(self.mean / self.shape, scale=self.shape)
 
     def _layout(self, column):
         return SIZE, 3

@@ -101,15 +101,19 @@ class LogNormal(Family):
     def mean(self) -> float:
         """exp(mean_log + std_log^2 / 2)."""
         self._require_complete()
-        return float(np.exp(self.mean_log + self.std_log**2 / 2))
+        with np.errstate(over="ignore"):
+            return float(np.exp(self.mean_log + self.std_log**2 / 2))
 
     @property
     def variance(self) -> float:
         """(exp(std_log^2) - 1) mean^2."""
-        return float(np.expm1(self.std_log**2)) * self.mean**2
+        self._require_complete()
+        with np.errstate(over="ignore"):
+            return float(np.expm1(self.std_log**2) * np.exp(2.0 * self.mean_log + self.std_log**2))
 
     def to_scipy(self):
-        return scipy.stats.lognorm(self.std_log, scale=np.exp(self.mean_log))
+        with np.errstate(over="ignore"):
+            return scipy.stats.lognorm(self.std_log, scale=np.exp(self.mean_log))
 
     def _layout(self, column):
         return SIZE, 3

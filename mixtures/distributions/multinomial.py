@@ -14,18 +14,18 @@ Weighted maximum likelihood: p_j = sum w x_j / sum w n, which is 0 for a column 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import scipy.stats
 
-from mixtures._numba import jit, jit_sums, matrix, wide_vectors
+from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import simplex
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.counts import log_coefficient_excesses, log_coefficients, read_counts
 from mixtures.engine.linear import add_linear
 from mixtures.engine.plan import is_held
-from mixtures.engine.special import HALF_LOG_2PI, log, poisson_deviance, stirling_error
+from mixtures.engine.special import log, poisson_deviance
 from mixtures.exceptions import DataError, NotFittedError
 from mixtures.row_supports import counts
 
@@ -36,7 +36,6 @@ LARGE = 64
 """A block of rows with such a total takes the form without cancellation, which costs a logarithm a cell and component."""
 TRIALS = 10
 """Of rows that are drawn where nothing else is said."""
-_LOG_FACTORIALS = np.array([math.log(math.factorial(x)) for x in range(LARGE)])
 
 
 @jit
@@ -45,60 +44,6 @@ def _prepare(parameters):
     for k in range(parameters.shape[0]):
         for j in range(PROBABILITIES, PROBABILITIES + d):
             parameters[k, j + d] = log(parameters[k, j]) if parameters[k, j] > 0.0 else 0.0
-
-
-@jit
-def read_counts(x, cells, total):
-    """cells (d, b) = rows x of counts, 0 in rows that are none; total (b,) their sums, -1 for such rows. Returns the largest."""
-    wide_vectors()
-    d, b = x.shape
-    for i in range(b):
-        total[i] = 0.0
-    for j in range(d):
-        column = x[j]
-        for i in range(b):
-            whole = column[i] >= 0.0 and column[i] == np.floor(column[i])
-            total[i] += column[i] if whole else np.inf
-    largest = 0.0
-    for i in range(b):
-        total[i] = total[i] if total[i] < np.inf else -1.0
-        largest = total[i] if total[i] > largest else largest
-    for j in range(d):
-        column, cell = x[j], cells[j]
-        for i in range(b):
-            cell[i] = column[i] if total[i] >= 0.0 else 0.0
-    return largest
-
-
-@jit
-def _log_coefficients(cells, total, base):
-    """base (b,) = log n! - sum_j log x_j!, totals below LARGE; -inf for rows that are no counts."""
-    wide_vectors()
-    for i in range(base.size):
-        base[i] = _LOG_FACTORIALS[np.uint64(max(total[i], 0.0))] if total[i] >= 0.0 else -np.inf
-    for j in range(cells.shape[0]):
-        column = cells[j]
-        for i in range(base.size):
-            base[i] -= _LOG_FACTORIALS[np.uint64(column[i])]
-
-
-@jit
-def factorial_excess(x):
-    """c(x) = log x! - (x log x - x) for whole x >= 0."""
-    y = x if x > 0.0 else 1.0
-    return HALF_LOG_2PI + 0.5 * log(y) + stirling_error(y) if x > 0.0 else 0.0
-
-
-@jit
-def log_coefficient_excesses(cells, total, base):
-    """base (b,) = c(n) - sum_j c(x_j); -inf for rows that are no counts."""
-    wide_vectors()
-    for i in range(base.size):
-        base[i] = factorial_excess(total[i]) if total[i] >= 0.0 else -np.inf
-    for j in range(cells.shape[0]):
-        column = cells[j]
-        for i in range(base.size):
-            base[i] -= factorial_excess(column[i])
 
 
 @jit
@@ -114,12 +59,12 @@ def _log_prob(parameters, x, out):
     wide_vectors()
     d, b = x.shape
     scratch = np.empty((d + 2, b))
-    cells, total, base = matrix(scratch, 0, d, b), scratch[d], scratch[d + 1]
+    cells, total, base = scratch[:d], scratch[d], scratch[d + 1]
     large = read_counts(x, cells, total) >= LARGE
     if large:
         log_coefficient_excesses(cells, total, base)
     else:
-        _log_coefficients(cells, total, base)
+        log_coefficients(cells, total, base)
     for k in range(out.shape[0]):
         row = out[k]
         probabilities = parameters[k, PROBABILITIES : PROBABILITIES + d]
@@ -174,9 +119,9 @@ class Multinomial(Family):
     Notes
     -----
     ``scipy.stats.multinomial(n, probabilities)`` with n the sum of each row: the number of trials is no parameter, and says nothing
-    of the component that a row belongs to. Cells must be whole and >= 0; missing cells are refused. Rows of zeros say nothing: of
-    such alone the fit has equal probabilities. As a component it stands on all columns of the table; over some of them, in a
-    ``Product``.
+    of the component that a row belongs to. Cells must be whole, >= 0 and at most 2^53; missing cells are refused. Rows of zeros say
+    nothing: of such alone the fit has equal probabilities. As a component it stands on all columns of the table; over some of them,
+    in a ``Product``.
 
     Examples
     --------

@@ -27,10 +27,11 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, matrix, wide_vectors
 from mixtures.constraints import Covariance, Vector, real
 from mixtures.distributions.base import Family, Kernels
-from mixtures.engine.linear import cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
+from mixtures.engine.linear import STRIDE, cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
 from mixtures.engine.missing import add_patterns, densities_of_patterns, find_patterns
 from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
+from mixtures.engine.sweep import aligned
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 
 KINDS = ("full", "diagonal", "spherical")
@@ -126,7 +127,8 @@ def _add_densities(constant, total, row):
 @jit
 def _log_prob(parameters, x, out):
     d, b = x.shape
-    lines = np.empty((2, b))
+    lines = aligned(4 * STRIDE).reshape(4, STRIDE)
+    total, densities = np.empty(b), np.empty(b)
     shifted = np.empty((d, b))
     zero = np.zeros(d)
     cells = x
@@ -140,16 +142,15 @@ def _log_prob(parameters, x, out):
             shift_rows(cells, _vector(parameters, k, MEAN, d), shifted)
             offset, seen = zero, shifted
         if parameters[k, KIND] == 0.0:
-            squared_lengths(whitener, offset, seen, lines[0], lines[1])
+            squared_lengths(whitener, offset, seen, lines, total)
         else:
-            _scaled_squares(whitener, offset, seen, lines[1])
+            _scaled_squares(whitener, offset, seen, total)
         if count == 0:
-            _add_densities(parameters[k, CONSTANT], lines[1], out[k])
+            _add_densities(parameters[k, CONSTANT], total, out[k])
             continue
-        densities = lines[0]
         for i in range(b):
             densities[i] = 0.0
-        _add_densities(parameters[k, CONSTANT], lines[1], densities)
+        _add_densities(parameters[k, CONSTANT], total, densities)
         mean, covariance = _vector(parameters, k, MEAN, d), _square(parameters, k, COVARIANCE, d)
         log_units = _vector(parameters, k, LOG_UNITS, d)
         densities_of_patterns(cells, pattern_of, patterns, count, mean, covariance, log_units, densities)

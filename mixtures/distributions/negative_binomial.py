@@ -71,6 +71,7 @@ MOST_POISSON = 1e12
 """Largest size, in means: log f differs there from the Poisson's by 5e-13 ((x - m)^2 - x) / m."""
 SMALLEST_SIZE = 1e-100
 SMALLEST_PROBABILITY = 1e-307
+LARGEST_PROBABILITY = 1.0 - 2.0**-53
 SETTLED = 1e-18
 """What the next step may still gain a row: a parameter is then right to a billionth of its standard error for one row."""
 
@@ -268,13 +269,15 @@ def _maximize_one(sums, p):
             largest = 1e300
             gradient = slope + (log(p[PROBABILITY]) if p[PROBABILITY] < 0.5 else log_one_plus(-p[REST]))
             size = step_of_size(start, gradient, slope, curvature, p[WIDTH], mean, False, SMALLEST_SIZE, largest)
+        size = min(size, largest)  # a mean that falls takes the limit with it, below where the size was
         p[SIZE] = size
         if size == largest:
             outcome |= LIMIT | (UNSETTLED if start < 0.5 * largest else 0)
         elif abs(gradient * (size - start)) > SETTLED or abs(size - start) > 1e-3 * start:
             outcome |= UNSETTLED
     if not is_held(held, 1):
-        p[PROBABILITY] = max(p[SIZE] / (p[SIZE] + mean), SMALLEST_PROBABILITY)
+        # Below 1, under which no count but 0 were possible, also where a large size is held and the mean falls.
+        p[PROBABILITY] = min(max(p[SIZE] / (p[SIZE] + mean), SMALLEST_PROBABILITY), LARGEST_PROBABILITY)
         rest = 1.0 - p[PROBABILITY]
         if p[PROBABILITY] >= 0.5 and not is_held(held, 0):
             # The probability was rounded: the size, of which the likelihood knows less, gives the mean its last digits back.
@@ -309,7 +312,7 @@ class NegativeBinomial(Family):
     support = natural
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     held = HELD
-    limit = "the size is held at 1e12 means, the Poisson limit: the counts of a component vary no more than a Poisson's. Use Poisson there."
+    limit = "the size is held at 1e12 means, the Poisson limit: the counts of a component vary no more than a Poisson's"
 
     def __init__(self, size: float | None = None, probability: float | None = None) -> None:
         super().__init__(size=size, probability=probability)

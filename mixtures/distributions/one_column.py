@@ -12,7 +12,6 @@ import numpy as np
 from mixtures.constraints import Interval
 from mixtures.distributions.base import Declared, Floats
 from mixtures.exceptions import DataError, DegenerateWarning
-from mixtures.numerical import Found
 from mixtures.table import Table
 
 
@@ -24,6 +23,8 @@ class OneColumn(Declared):
     """
 
     encoding: ClassVar[str] = "numbers"
+    untold: tuple[str, ...] = ()
+    """Parameters of a fitted distribution that ended at a bound, or where the likelihood does not depend on them."""
 
     @abstractmethod
     def _log_density(self, x: Floats) -> Floats:
@@ -97,7 +98,18 @@ class OneColumn(Declared):
             if not seen.any():
                 raise DataError(f"{table.where(j)}: expected at least one observed value, found only missing cells")
             fitted.append(self._fitted(x[seen], np.ones(int(seen.sum())) if weights is None else weights[seen]))
+            fitted[-1].warn_untold(depth=2)
         return parts[0].join(fitted, table)
+
+    def warn_untold(self, depth: int) -> None:
+        """Warn of parameters that the rows did not tell, in the name of the caller `depth` calls up: at the end of a fit."""
+        if self.untold:
+            warnings.warn(
+                f"{type(self).__name__}: the likelihood has no maximum in {', '.join(self.untold)}, but keeps rising towards a "
+                "limit: held where rounding ends the climb. Hold that parameter, or use the family of the limit.",
+                DegenerateWarning,
+                stacklevel=depth + 1,
+            )
 
     def _em_step(self, X: Any, sample_weight: Any = None) -> Any:
         """What a mixture does in its M-step: a fit to the rows that this distribution can have made.
@@ -131,18 +143,6 @@ class OneColumn(Declared):
 
     def _drawn(self, n: int, random: Any) -> Floats:
         return self.quantile(random.uniform(size=n))
-
-
-def warn_untold(words: str, found: Found) -> None:
-    """Warn of parameters at a bound, or that the likelihood does not depend on where it ended."""
-    untold = sorted({*found.at_bound, *found.flat})
-    if untold:
-        warnings.warn(
-            f"{words}: the likelihood has no maximum in {', '.join(untold)}, but keeps rising towards a limit: held where "
-            "rounding ends the climb. Hold that parameter, or use the family of the limit.",
-            DegenerateWarning,
-            stacklevel=2,
-        )
 
 
 def weighted_quantiles(x: Floats, weights: Floats, levels: Any) -> Floats:

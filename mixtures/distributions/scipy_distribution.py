@@ -22,7 +22,7 @@ from scipy.stats.distributions import rv_frozen
 
 from mixtures.constraints import Interval, Whole, between, positive, real
 from mixtures.distributions.base import Floats
-from mixtures.distributions.one_column import OneColumn, warn_untold, weighted_quantiles
+from mixtures.distributions.one_column import OneColumn, weighted_quantiles
 from mixtures.exceptions import ParameterError
 from mixtures.numerical import Coordinate, Values, maximise
 
@@ -131,11 +131,14 @@ class ScipyDistribution(OneColumn):
         """Values that are possible under these parameters."""
         if not self.is_complete:
             return self.domain
-        low, high = (float(end) for end in self.to_scipy().support())
-        ends = np.array([low, high])
-        with np.errstate(all="ignore"):
-            closed = np.isfinite(ends) & (self._log_density(np.where(np.isfinite(ends), ends, 0.0)) > -np.inf)
-        return between(low, high, bool(closed[0]), bool(closed[1]), _is_discrete(self.family))
+        own = vars(self)
+        scale = 1.0 if _is_discrete(self.family) else own["scale"]
+        ends = own["loc"] + scale * np.array(self.family._get_support(*self._shapes(own)), dtype=float)
+        closed = np.isfinite(ends)
+        if closed.any():
+            with np.errstate(all="ignore"):
+                closed &= self._log_density(np.where(closed, ends, 0.0)) > -np.inf
+        return between(float(ends[0]), float(ends[1]), bool(closed[0]), bool(closed[1]), _is_discrete(self.family))
 
     @property
     def domain(self) -> Interval:
@@ -187,11 +190,8 @@ class ScipyDistribution(OneColumn):
 
     def _log_tails(self) -> tuple[Any, Any]:
         arguments = self._arguments(vars(self))
-        return tuple(functools.partial(self._tail, getattr(self.family, name), arguments) for name in ("logcdf", "logsf"))
-
-    @staticmethod
-    def _tail(function: Any, arguments: list[Any], x: Any) -> Floats:
-        return np.asarray(function(x, *arguments))
+        log_cdf, log_sf = self.family.logcdf, self.family.logsf
+        return (lambda x: log_cdf(x, *arguments)), (lambda x: log_sf(x, *arguments))
 
     def _drawn(self, n: int, random: Any) -> Floats:
         return np.asarray(self.to_scipy().rvs(size=n, random_state=random), dtype=float)
@@ -231,8 +231,7 @@ class ScipyDistribution(OneColumn):
 
         words = f"ScipyDistribution({_name(self.family)})"
         found = maximise(mean_log_density, self._starts(x, weights), coordinates, words)
-        warn_untold(words, found)
-        return self._trusted(**{**vars(self), **found.values})
+        return self._trusted(**{**vars(self), **found.values, "untold": found.untold})
 
     def _starts(self, x: Floats, weights: Floats) -> Iterator[Values]:
         """Parameters to start from: those at hand, then others, the likeliest first."""

@@ -27,6 +27,7 @@ from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.gamma import logs_of
 from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import exp, log, log_normal
@@ -43,6 +44,7 @@ SIZE = 6
 FIRST = 1  # sum of t
 HALF, ONCE, TWICE = 2, 5, 8  # sums of exp(s t), t exp(s t) and t^2 exp(s t)
 
+LOG_2 = 0.6931471805599453
 LARGEST_SHAPE = 1 / (16 * 2.220446049250313e-16)
 """Of rows that agree within 16 of their rounding errors."""
 NEAR = 64.0
@@ -60,16 +62,8 @@ def _prepare(parameters):
 
 
 @jit
-def _logs(cells, out):
-    """Logarithms; 0 outside the support, where the result is discarded."""
-    wide_vectors()
-    for i in range(cells.size):
-        out[i] = log(cells[i]) if 0.0 < cells[i] < np.inf else 0.0
-
-
-@jit
-def _log_ratios(cells, logs, scale, shape, out):
-    """log(x / scale), as exactly as the shape asks for."""
+def log_ratios(cells, logs, scale, shape, out):
+    """log(x / scale), given log x, as exactly as a factor `shape` asks for."""
     wide_vectors()
     log_scale = log(scale)
     if shape * (1.0 + abs(log_scale)) <= NEAR:
@@ -88,11 +82,11 @@ def _log_prob(parameters, x, out):
     wide_vectors()
     cells = x[0]
     logs, ratios = np.empty(cells.size), np.empty(cells.size)
-    _logs(cells, logs)
+    logs_of(cells, logs)
     for k in range(out.shape[0]):
         row = out[k]
         shape, constant = parameters[k, SHAPE], parameters[k, CONSTANT]
-        _log_ratios(cells, logs, parameters[k, SCALE], shape, ratios)
+        log_ratios(cells, logs, parameters[k, SCALE], shape, ratios)
         for i in range(row.size):
             value = constant + (shape - 1.0) * ratios[i] - exp(shape * ratios[i])
             row[i] += value if 0.0 < cells[i] < np.inf else -np.inf
@@ -102,10 +96,10 @@ def _log_prob(parameters, x, out):
 def _accumulate(parameters, x, responsibilities, statistics):
     cells = x[0]
     logs, ratios, roots = np.empty(cells.size), np.empty(cells.size), np.empty(cells.size)
-    _logs(cells, logs)
+    logs_of(cells, logs)
     for k in range(responsibilities.shape[0]):
         shape = parameters[k, SHAPE]
-        _log_ratios(cells, logs, parameters[k, CENTRE], shape, ratios)
+        log_ratios(cells, logs, parameters[k, CENTRE], shape, ratios)
         _half_powers(ratios, shape, roots)
         statistics[k, FIRST] += weighted_total(ratios, responsibilities[k])
         _add_moments(ratios, roots, responsibilities[k], statistics[k])
@@ -162,17 +156,16 @@ def _stretch(shape, slopes, curvature, below, above):
     slopes: psi' at half, once and twice the shape k; curvature = psi''(k); below, above: what the expectation that bounds the
     rest becomes at half and at twice the shape.
     """
-    log_two = 0.6931471805599453
     rises = shape * slopes[1] < 1.0
     if rises and 2.0 * shape * slopes[2] <= 1.0:
-        return log_two
+        return LOG_2
     if not rises and 0.5 * shape * slopes[0] >= 1.0:
-        return -log_two
+        return -LOG_2
     # k psi'(k) = 1 in logarithms, where it is all but a straight line: of slope 2 for a normal log x.
-    step = log_two
+    step = LOG_2
     if slopes[1] > 0.0:
         step = -log(shape * slopes[1]) / (1.0 + shape * curvature / slopes[1])
-    step = min(max(step, -log_two), log_two)
+    step = min(max(step, -LOG_2), LOG_2)
     end = above if rises else below
     for _ in range(60):
         change = shape * np.expm1(step)
@@ -188,53 +181,65 @@ def _stretch(shape, slopes, curvature, below, above):
 def _maximize(statistics, parameters):
     outcome = 0
     for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if not total > 0.0:
-            continue
         p = parameters[k]
-        shape, scale_held, shape_held = p[SHAPE], is_held(p[HELD], 1), is_held(p[HELD], 0)
-        mean = statistics[k, FIRST] / total
-        half, once, twice = statistics[k, HALF:ONCE], statistics[k, ONCE:TWICE], statistics[k, TWICE:]
-        level = log(once[0] / total)
-        if not scale_held:
-            if not abs(level) <= FAR:
-                # Sums about another centre, please: the mean of the logs, which is never too large, where all were lost.
-                move = level / shape if level > -np.inf else mean
-                p[CENTRE] = np.exp(min(max(log(p[CENTRE]) + move, -690.0), 690.0))
-                outcome |= REPEAT | UNSETTLED
-                continue
-            if shape_held:
-                p[SCALE] = p[CENTRE] = p[CENTRE] * np.exp(level / shape)
-                continue
-            m = once[1] / once[0]
-            variance = max(once[2] / once[0] - m * m, 0.0)
-            slopes = (half[1] / half[0] - mean, m - mean, twice[1] / twice[0] - mean)
-            below = np.exp(0.5 * shape * m) * (half[2] - 2.0 * m * half[1] + m * m * half[0]) / once[0]
-            above = np.exp(-shape * m) * (twice[2] - 2.0 * m * twice[1] + m * m * twice[0]) / once[0]
-            step = _stretch(shape, slopes, variance, max(below, 0.0), max(above, 0.0))
-        elif not shape_held:
-            slopes = (half[1] / total - mean, once[1] / total - mean, twice[1] / total - mean)
-            step = _stretch(shape, slopes, once[2] / total, half[2] / total, twice[2] / total)
-        else:
+        total = statistics[k, 0]
+        if not total > 0.0 or (is_held(p[HELD], SHAPE) and is_held(p[HELD], SCALE)):
             continue
-        new = shape * np.exp(step)
-        if new > LARGEST_SHAPE:
-            new = LARGEST_SHAPE
-            outcome |= FLOORED
-        if not scale_held:
-            change = new - shape
-            # To second order the logarithm of mean(exp(new t)).
-            shift = (level + change * m + np.log1p(0.5 * change * change * variance)) / new
-            if step == 0.6931471805599453 and new < LARGEST_SHAPE:
-                shift = log(twice[0] / total) / new
-            elif step == -0.6931471805599453:
-                shift = log(half[0] / total) / new
-            p[SCALE] = p[CENTRE] = p[CENTRE] * np.exp(shift)
-        # Convergence is quadratic: what is left is the square.
-        if abs(new - shape) > 1e-9 * shape:
-            outcome |= UNSETTLED
-        p[SHAPE] = new
+        mean = statistics[k, FIRST] / total
+        half, once, twice = statistics[k, HALF:ONCE] / total, statistics[k, ONCE:TWICE] / total, statistics[k, TWICE:] / total
+        if is_held(p[HELD], SCALE):
+            if p[CENTRE] == p[SCALE]:
+                slopes = (half[1] - mean, once[1] - mean, twice[1] - mean)
+                p[SHAPE], flags = _moved(p[SHAPE], _stretch(p[SHAPE], slopes, once[2], half[2], twice[2]))
+                outcome |= flags
+            else:
+                p[CENTRE] = p[SCALE]
+                outcome |= REPEAT | UNSETTLED
+            continue
+        level = log(once[0])
+        if not abs(level) <= FAR:
+            # Sums about another centre, please, which is never below the mean of the logs (Jensen).
+            p[CENTRE] = np.exp(min(max(log(p[CENTRE]) + max(level / p[SHAPE], mean), -690.0), 690.0))
+            outcome |= REPEAT | UNSETTLED
+        elif is_held(p[HELD], SHAPE):
+            p[SCALE] = p[CENTRE] = p[CENTRE] * np.exp(level / p[SHAPE])
+        else:
+            outcome |= _climb(p, mean, half, once, twice)
     return outcome
+
+
+@jit
+def _climb(p, mean, half, once, twice):
+    """Move the shape, and the scale with it, given the means of t and of each statistic; returns flags."""
+    shape = p[SHAPE]
+    m = once[1] / once[0]
+    variance = max(once[2] / once[0] - m * m, 0.0)
+    slopes = (half[1] / half[0] - mean, m - mean, twice[1] / twice[0] - mean)
+    below = np.exp(0.5 * shape * m) * (half[2] - 2.0 * m * half[1] + m * m * half[0]) / once[0]
+    above = np.exp(-shape * m) * (twice[2] - 2.0 * m * twice[1] + m * m * twice[0]) / once[0]
+    step = _stretch(shape, slopes, variance, max(below, 0.0), max(above, 0.0))
+    new, flags = _moved(shape, step)
+    change = new - shape
+    # The logarithm of mean(exp(new t)): to second order, or one of the sums.
+    level = log(once[0]) + change * m + np.log1p(0.5 * change * change * variance)
+    if step == LOG_2 and new < LARGEST_SHAPE:
+        level = log(twice[0])
+    elif step == -LOG_2:
+        level = log(half[0])
+    p[SHAPE] = new
+    p[SCALE] = p[CENTRE] = p[CENTRE] * np.exp(level / new)
+    return flags
+
+
+@jit
+def _moved(shape, step):
+    """The shape times exp(step), and flags. Convergence is quadratic: what a step of 1e-9 leaves is its square."""
+    new = shape * np.exp(step)
+    flags = 0
+    if new > LARGEST_SHAPE:
+        new = LARGEST_SHAPE
+        flags = FLOORED
+    return new, flags | (UNSETTLED if abs(new - shape) > 1e-9 * shape else 0)
 
 
 class Weibull(Family):
@@ -287,8 +292,10 @@ class Weibull(Family):
         return SIZE, 11
 
     def _pack(self, column):
-        scale = self.scale / column.unit
-        return self.shape, scale, 0.0, scale, np.log(column.unit), 0.0
+        scale, upper = self.scale / column.unit, column.upper / column.unit
+        # A start far from the rows would take long to get there.
+        far = upper > 0.0 and self.shape * abs(np.log(upper) - np.log(scale)) > FAR
+        return self.shape, scale, 0.0, upper if far else scale, np.log(column.unit), 0.0
 
     def _unpack(self, row, column):
         return Weibull(row[SHAPE], row[SCALE] * column.unit)

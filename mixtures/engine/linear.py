@@ -1,14 +1,19 @@
 """Linear algebra of small matrices and of blocks of rows, for families over several columns together.
 
 Matrices are (d, d), row-major in flat memory; blocks are (d, b), rows innermost, so that every inner loop runs over adjacent
-numbers. Loops take four columns a time: a running sum is then loaded and stored once for four multiply-adds.
+numbers.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import jit, jit_sums, wide_vectors
+from mixtures._numba import jit, jit_sums, matrix, wide_vectors
+
+LINE = 1024
+"""Rows that a line of scratch takes; more of them are done in several rounds."""
+STRIDE = LINE + 16
+"""Numbers from line to line: no power of two, which would put all lines in the same sets of the cache."""
 
 
 @jit
@@ -64,31 +69,119 @@ def shift_rows(x, centre, out):
 
 
 @jit
-def squared_lengths(lower, offset, x, line, total):
-    """total (b,) = the squared length of lower x + offset, for every row of x (d, b); `line` (b,) is scratch."""
+def squared_lengths(lower, offset, x, lines, total):
+    """total (b,) = the squared length of lower x + offset, for every row of x (d, b); `lines` (4, STRIDE) is scratch."""
+    b = x.shape[1]
+    for first in range(0, b, LINE):
+        _squared_lengths(lower, offset, x, first, lines, matrix(total, first, 1, min(LINE, b - first))[0])
+
+
+@jit
+def _cells(x, c, first, count):
+    """Cells of column c of rows first.. of x."""
+    return matrix(x, c * x.shape[1] + first, 1, count)[0]
+
+
+@jit
+def _squared_lengths(lower, offset, x, first, lines, total):
+    """As above for total.size rows from `first` on, at most LINE.
+
+    `lower` is 0 above the diagonal. Four rows of it meet four columns of x a time: each running sum is loaded and stored once for
+    four multiply-adds, each cell once for four. The four sums lie a constant apart, so that LLVM sees that they don't overlap.
+    """
     wide_vectors()
-    d, b = x.shape
+    d, b = x.shape[0], total.size
     for i in range(b):
         total[i] = 0.0
-    for a in range(d):
-        start = offset[a]
+    l0, l1 = matrix(lines, 0, 1, b)[0], matrix(lines, STRIDE, 1, b)[0]
+    l2, l3 = matrix(lines, 2 * STRIDE, 1, b)[0], matrix(lines, 3 * STRIDE, 1, b)[0]
+    fours = d - d % 4
+    for a in range(0, fours, 4):
         for i in range(b):
-            line[i] = start
-        c = 0
-        while c + 4 <= a + 1:
-            l0, l1, l2, l3 = lower[a, c], lower[a, c + 1], lower[a, c + 2], lower[a, c + 3]
-            x0, x1, x2, x3 = x[c], x[c + 1], x[c + 2], x[c + 3]
+            l0[i] = offset[a]
+            l1[i] = offset[a + 1]
+            l2[i] = offset[a + 2]
+            l3[i] = offset[a + 3]
+        for c in range(0, a + 4, 4):
+            x0, x1 = _cells(x, c, first, b), _cells(x, c + 1, first, b)
+            x2, x3 = _cells(x, c + 2, first, b), _cells(x, c + 3, first, b)
+            p0, p1, p2, p3 = lower[a, c], lower[a, c + 1], lower[a, c + 2], lower[a, c + 3]
+            q0, q1, q2, q3 = lower[a + 1, c], lower[a + 1, c + 1], lower[a + 1, c + 2], lower[a + 1, c + 3]
+            r0, r1, r2, r3 = lower[a + 2, c], lower[a + 2, c + 1], lower[a + 2, c + 2], lower[a + 2, c + 3]
+            s0, s1, s2, s3 = lower[a + 3, c], lower[a + 3, c + 1], lower[a + 3, c + 2], lower[a + 3, c + 3]
             for i in range(b):
-                line[i] = line[i] + l0 * x0[i] + l1 * x1[i] + l2 * x2[i] + l3 * x3[i]
-            c += 4
-        while c <= a:
+                u0, u1, u2, u3 = x0[i], x1[i], x2[i], x3[i]
+                l0[i] = l0[i] + p0 * u0 + p1 * u1 + p2 * u2 + p3 * u3
+                l1[i] = l1[i] + q0 * u0 + q1 * u1 + q2 * u2 + q3 * u3
+                l2[i] = l2[i] + r0 * u0 + r1 * u1 + r2 * u2 + r3 * u3
+                l3[i] = l3[i] + s0 * u0 + s1 * u1 + s2 * u2 + s3 * u3
+        for i in range(b):
+            total[i] = total[i] + l0[i] * l0[i] + l1[i] * l1[i] + l2[i] * l2[i] + l3[i] * l3[i]
+    for a in range(fours, d):
+        for i in range(b):
+            l0[i] = offset[a]
+        for c in range(a + 1):
             slope = lower[a, c]
-            cells = x[c]
+            cells = _cells(x, c, first, b)
             for i in range(b):
-                line[i] += slope * cells[i]
-            c += 1
+                l0[i] += slope * cells[i]
         for i in range(b):
-            total[i] += line[i] * line[i]
+            total[i] += l0[i] * l0[i]
+
+
+@jit_sums
+def weighted_sums(share, x, scaled, first, second):
+    """Add sum share x to `first` (d,) and sum share x x' to the lower triangle of `second` (d, d); `scaled` (d, b) is scratch.
+
+    Four rows and four columns a time, sixteen sums for eight loads; above the diagonal `second` may hold anything.
+    """
+    wide_vectors()
+    d, b = x.shape
+    for j in range(d):
+        cells = x[j]
+        row = scaled[j]
+        total = 0.0
+        for i in range(b):
+            row[i] = share[i] * cells[i]
+            total += row[i]
+        first[j] += total
+    fours = d - d % 4
+    for a in range(0, fours, 4):
+        r0, r1, r2, r3 = scaled[a], scaled[a + 1], scaled[a + 2], scaled[a + 3]
+        for c in range(0, a + 4, 4):
+            x0, x1, x2, x3 = x[c], x[c + 1], x[c + 2], x[c + 3]
+            p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = 0.0
+            s0 = s1 = s2 = s3 = t0 = t1 = t2 = t3 = 0.0
+            for i in range(b):
+                p0 += r0[i] * x0[i]
+                p1 += r0[i] * x1[i]
+                p2 += r0[i] * x2[i]
+                p3 += r0[i] * x3[i]
+                q0 += r1[i] * x0[i]
+                q1 += r1[i] * x1[i]
+                q2 += r1[i] * x2[i]
+                q3 += r1[i] * x3[i]
+                s0 += r2[i] * x0[i]
+                s1 += r2[i] * x1[i]
+                s2 += r2[i] * x2[i]
+                s3 += r2[i] * x3[i]
+                t0 += r3[i] * x0[i]
+                t1 += r3[i] * x1[i]
+                t2 += r3[i] * x2[i]
+                t3 += r3[i] * x3[i]
+            for e, sums in enumerate(((p0, p1, p2, p3), (q0, q1, q2, q3), (s0, s1, s2, s3), (t0, t1, t2, t3))):
+                second[a + e, c] += sums[0]
+                second[a + e, c + 1] += sums[1]
+                second[a + e, c + 2] += sums[2]
+                second[a + e, c + 3] += sums[3]
+    for a in range(fours, d):
+        row = scaled[a]
+        for c in range(a + 1):
+            cells = x[c]
+            total = 0.0
+            for i in range(b):
+                total += row[i] * cells[i]
+            second[a, c] += total
 
 
 @jit
@@ -109,62 +202,3 @@ def add_linear(slopes, x, out):
         for i in range(out.size):
             out[i] += slope * cells[i]
         c += 1
-
-
-@jit_sums
-def weighted_sums(share, x, scaled, first, second):
-    """Add sum share x to `first` (d,) and sum share x x' to the lower triangle of `second` (d, d); `scaled` (d, b) is scratch."""
-    wide_vectors()
-    d, b = x.shape
-    for j in range(d):
-        cells = x[j]
-        row = scaled[j]
-        total = 0.0
-        for i in range(b):
-            row[i] = share[i] * cells[i]
-            total += row[i]
-        first[j] += total
-    for a in range(0, d, 2):
-        if a + 1 == d:
-            row = scaled[a]
-            for c in range(a + 1):
-                cells = x[c]
-                total = 0.0
-                for i in range(b):
-                    total += row[i] * cells[i]
-                second[a, c] += total
-            break
-        # Two rows and four columns a time: eight sums for six loads.
-        r0, r1 = scaled[a], scaled[a + 1]
-        c = 0
-        while c + 4 <= a + 2:
-            x0, x1, x2, x3 = x[c], x[c + 1], x[c + 2], x[c + 3]
-            s0 = s1 = s2 = s3 = 0.0
-            t0 = t1 = t2 = t3 = 0.0
-            for i in range(b):
-                s0 += r0[i] * x0[i]
-                s1 += r0[i] * x1[i]
-                s2 += r0[i] * x2[i]
-                s3 += r0[i] * x3[i]
-                t0 += r1[i] * x0[i]
-                t1 += r1[i] * x1[i]
-                t2 += r1[i] * x2[i]
-                t3 += r1[i] * x3[i]
-            second[a, c] += s0
-            second[a, c + 1] += s1
-            second[a, c + 2] += s2
-            second[a, c + 3] += s3
-            second[a + 1, c] += t0
-            second[a + 1, c + 1] += t1
-            second[a + 1, c + 2] += t2
-            second[a + 1, c + 3] += t3
-            c += 4
-        while c <= a + 1:
-            cells = x[c]
-            s0 = t0 = 0.0
-            for i in range(b):
-                s0 += r0[i] * cells[i]
-                t0 += r1[i] * cells[i]
-            second[a, c] += s0
-            second[a + 1, c] += t0
-            c += 1

@@ -228,7 +228,7 @@ def _slopes(move, w, v, mean_log, df, d, f, g, gradient, hessian):
 
 
 @jit
-def _ascent(gradient, hessian, damping, is_free, step):
+def ascent(gradient, hessian, damping, is_free, step):
     """step = (damping D - hessian)^-1 gradient over the free parts, 0 elsewhere; whether that matrix is positive definite.
 
     D is the size of each part's own derivatives: that in log df is all but flat where df is large.
@@ -238,7 +238,7 @@ def _ascent(gradient, hessian, damping, is_free, step):
         for j in range(i + 1):
             total = -hessian[i, j] if is_free[i] and is_free[j] else 0.0
             if i == j:
-                total = total + damping * max(abs(hessian[i, i]), abs(gradient[i])) if is_free[i] else 1.0
+                total = total + damping * (max(abs(hessian[i, i]), abs(gradient[i])) + 1e-13) if is_free[i] else 1.0
             for c in range(j):
                 total -= lower[i, c] * lower[j, c]
             if i == j:
@@ -275,7 +275,7 @@ def _newton(move, is_open, low, high, w, v, mean_log, df, d):
         found = False
         length = 0.0
         for _ in range(30):
-            if _ascent(gradient, hessian, damping, is_free, step):
+            if ascent(gradient, hessian, damping, is_free, step):
                 length = 0.0
                 for i in range(3):
                     new[i] = min(max(move[i] + step[i], low[i]), high[i])
@@ -333,7 +333,7 @@ def climb(total, sums, df, d, location_is_free, scale_is_free, df_is_free, large
     sure = 0.0
     if rest > 0.0:
         shift = np.sqrt(df) * v[0] / rest if location_is_free else 0.0
-        ratio = df * w[1] / rest - shift * shift
+        ratio = df * w[1] / (rest * d) - shift * shift
         if scale_is_free:
             expanded[0] = min(largest, -0.5 * log(ratio) if ratio > 0.0 else np.inf)
         expanded[1] = -shift * np.exp(expanded[0])

@@ -146,6 +146,22 @@ def _moves(distribution: Any, constraint: Interval | Simplex, name: str) -> Iter
         yield name, lambda step: rebuilt(value + step), constraint.low - value, constraint.high - value
 
 
+def _check_end(case: Case, member: Any, rebuild: Any, name: str, rows: Rows, weights: Floats) -> None:
+    """A parameter that is an end of the support: the likelihood falls outwards, and inwards a row is impossible."""
+    value, outwards = member.parameter_values()[name], member.ends[name]
+
+    def objective(step: float) -> float:
+        try:
+            return case.objective(rebuild(member.replaced(**{name: value + outwards * step})), rows, weights)
+        except MixturesError:  # the ends have met
+            return -np.inf
+
+    size = 1e-9 * (abs(value) or 1.0)
+    slack = 1e-10 * (1 + abs(objective(0.0)))
+    require(objective(size) <= objective(0.0) + slack, f"the likelihood rises where {name} moves outwards from {member!r}")
+    require(objective(-size) == -np.inf, f"{name} of {member!r} must be the outermost row, but every row allows it further in")
+
+
 def _check_move(case: Case, fitted: Any, rebuild: Any, move: tuple[str, Any, float, float], rows: Rows, weights: Floats) -> None:
     words, moved, least, largest = move
 
@@ -178,9 +194,19 @@ def _check_move(case: Case, fitted: Any, rebuild: Any, move: tuple[str, Any, flo
     offset = abs(gradient) / np.sqrt(curvature)
     noise = 64 * np.finfo(float).eps * (1 + abs(centre)) / (step * np.sqrt(curvature))
     require(
-        offset <= GRADIENT_TOLERANCE + noise,
+        offset <= GRADIENT_TOLERANCE + noise or _is_corner(value, step),
         f"the log-likelihood's gradient in {words} is not zero at the fit {fitted!r}: the maximum is {offset:.3g} row errors away",
     )
+
+
+def _is_corner(value: Callable[[float], float], step: float) -> bool:
+    """Whether the likelihood falls to both sides of a maximum however small the step, as at a median: no gradient is 0 there.
+
+    Beside a smooth maximum the likelihood rises on one side, once the step is shorter than the way to it.
+    """
+    centre = value(0.0)
+    slack = 4 * np.finfo(float).eps * (1 + abs(centre))
+    return all(max(value(h), value(-h)) <= centre + slack for h in step * 10.0 ** -np.arange(5))
 
 
 def _numbers(value: Any) -> list[float]:
@@ -207,7 +233,8 @@ def _replaced(product: Any, key: Any, factor: Any) -> Any:
 
 
 def gradient_is_zero(case: Case) -> None:
-    """At a weighted fit the likelihood is flat in every declared parameter, or the parameter is at the end of its range.
+    """At a weighted fit the likelihood is flat in every declared parameter, or the parameter is at the end of its range, which for
+    an end of the support is the outermost row.
 
     Central differences with Richardson's correction; asked of distributions that declare ``parameters`` and of their products.
     """
@@ -221,6 +248,9 @@ def gradient_is_zero(case: Case) -> None:
         members = [(factor, partial(_replaced, fitted, key)) for key, factor in factors.items()]
     for member, rebuild in members:
         for name, constraint in getattr(member, "parameters", {}).items():
+            if name in getattr(member, "ends", {}):
+                _check_end(case, member, rebuild, name, case.rows, weights)
+                continue
             for move in _moves(member, constraint, name):
                 _check_move(case, fitted, rebuild, move, case.rows, weights)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.stats
 
 from mixtures import distributions
 from mixtures.column import Column
@@ -32,7 +33,7 @@ def repr_rebuilds(case: Case) -> None:
     """Where a class (and those of its parts) defines ``__repr__``, evaluating it gives the distribution again."""
     if any(type(part).__repr__ is object.__repr__ for part in [case.distribution, *parts(case.distribution)]):
         return
-    names: dict[str, Any] = dict(vars(np)) | {"np": np} | vars(distributions)
+    names: dict[str, Any] = dict(vars(np)) | {"np": np, "scipy": scipy} | vars(distributions)
     for part in [case.distribution, *parts(case.distribution)]:
         names |= vars(sys.modules[type(part).__module__])
     text = repr(case.distribution)
