@@ -316,7 +316,8 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         distributions = self._all_distributions()
         tags.input_tags.categorical = tags.input_tags.string = any(d.encoding == "categories" for d in distributions)
-        supports = [d.support for d in distributions if d.support is not None]
+        declared = [d.support for d in distributions if d.support is not None]
+        supports = [cells for support in declared for cells in (support if isinstance(support, tuple) else (support,))]
         tags.input_tags.positive_only = bool(supports) and all(support.low >= 0 for support in supports)
         return tags
 

@@ -183,9 +183,9 @@ class Family(Declared):
         return type(self)
 
     @property
-    def support(self) -> Interval | RowSupport | None:
-        """What a value, or of a family over several columns a row, may be; None for categories: an attribute of the class, or a
-        property where arguments enter."""
+    def support(self) -> Interval | tuple[Interval, ...] | RowSupport | None:
+        """What a value may be, or of a family over several columns every cell, each column's cells (a tuple) or a whole row; None
+        for categories: an attribute of the class, or a property where arguments enter."""
         raise NotImplementedError(f"{type(self).__name__} declares no support")
 
     @property
@@ -241,6 +241,12 @@ class Family(Declared):
         if place.n_missing == place.n_rows:
             raise DataError(f"{table.where(column)}: expected at least one observed value, found only missing cells")
         return place
+
+    def _check_width(self, n_columns: int) -> None:
+        """Refuse another number of columns than a family over several has for ever: a whole number ``n_features`` of its class."""
+        width = getattr(type(self), "n_features", None)
+        if self.reads_block and isinstance(width, int) and width != n_columns:
+            raise DataError(f"{type(self).__name__}: expected {width} columns, found {n_columns}")
 
     def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:
         """(columns, distribution) pairs, independent of each other: a one-column family stands for each column alone."""
