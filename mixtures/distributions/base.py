@@ -52,7 +52,7 @@ class Kernels:
       is the engine's: the sum of responsibilities.
     - ``maximize(statistics, parameters) -> int``: turn statistics into new parameters, in place; keep the old ones where
       ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED``, ``LIMIT``, ``FAILED`` and ``UNSETTLED`` of
-      :mod:`mixtures.engine.plan`, 0 for none. A maximum that takes several steps is climbed by one of them a call, which never
+      :mod:`mixtures.kernels`, 0 for none. A maximum that takes several steps is climbed by one of them a call, which never
       lowers the likelihood, with ``UNSETTLED`` until the step is below some rounding errors.
     """
 
@@ -163,7 +163,7 @@ class Family(Declared):
     """Whether the kernels of a block see missing cells, as NaN, and know what to do; those of one column never see any."""
     held: ClassVar[int | None] = None
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
-    p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
+    p for parameter p as declared (:func:`mixtures.kernels.is_held`); None for a family that cannot hold some of them."""
 
     ends: ClassVar[Mapping[str, float]] = {}
     """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
