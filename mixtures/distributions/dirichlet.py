@@ -233,9 +233,7 @@ class Dirichlet(Family):
             raise NotFittedError("Dirichlet has no value for concentration; give it one or fit it")
         return len(self.concentration)
 
-    @property
-    def n_parameters(self) -> int:
-        """d."""
+    def _count(self, name):
         return self.n_features
 
     @property

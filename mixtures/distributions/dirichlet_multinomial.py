@@ -216,9 +216,7 @@ class DirichletMultinomial(Family):
             raise NotFittedError("DirichletMultinomial has no value for concentration; give it one or fit it")
         return len(self.concentration)
 
-    @property
-    def n_parameters(self) -> int:
-        """d."""
+    def _count(self, name):
         return self.n_features
 
     def to_scipy(self, trials: int = TRIALS):

@@ -149,9 +149,7 @@ class Multinomial(Family):
             raise NotFittedError("Multinomial has no value for probabilities; give it one or fit it")
         return len(self.probabilities)
 
-    @property
-    def n_parameters(self) -> int:
-        """d - 1."""
+    def _count(self, name):
         return self.n_features - 1
 
     def to_scipy(self, trials: int = TRIALS):

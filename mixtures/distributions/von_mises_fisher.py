@@ -220,10 +220,8 @@ class VonMisesFisher(Family):
             raise NotFittedError("VonMisesFisher has no value for direction; give it one or fit it")
         return len(self.direction)
 
-    @property
-    def n_parameters(self) -> int:
-        """d: d - 1 of the direction and the concentration."""
-        return self.n_features
+    def _count(self, name):
+        return self.n_features - 1 if name == "direction" else 1
 
     @property
     def mean(self) -> Any:
