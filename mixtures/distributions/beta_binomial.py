@@ -66,6 +66,8 @@ EDGE = 16
 """Counts nearer than this to an end are always read from a table: asymptotic series serve for others."""
 LARGEST_RATIO = 1e8
 """Largest alpha + beta, in trials: the variance is then 1 + 1e-8 times the Binomial's, at most."""
+SMALLEST, LARGEST = 1e-99, 1e99
+"""Of concentrations that are learned: those declared go a little further, so that products of two are numbers."""
 STEPPED = 64
 """Rising factorials are multiplied out up to here; what is left is a matter of asymptotic series."""
 
@@ -301,6 +303,9 @@ def _maximize(statistics, parameters):
             outcome |= _climb_one(p[ALPHA:], p[BETA], sums[:size], totals)
         else:
             outcome |= climb_concentrations(p[ALPHA : BETA + 1], sums, totals, LARGEST_RATIO * trials)
+        for place in (ALPHA, BETA):
+            if not is_held(p[HELD], place - ALPHA):
+                p[place] = min(max(p[place], SMALLEST), LARGEST)
     return outcome
 
 
@@ -371,8 +376,8 @@ class BetaBinomial(Family):
     Parameters
     ----------
     trials : whole number >= 1, at most 2^53, given, never learned.
-    alpha : float > 0, or None to be learned. The mean is trials * alpha / (alpha + beta).
-    beta : float > 0, or None to be learned. The larger alpha + beta, the nearer to a Binomial; 1 and 1 give all counts alike.
+    alpha : float > 0, between 1e-100 and 1e100, or None to be learned. The mean is trials * alpha / (alpha + beta).
+    beta : float > 0, as alpha, or None. The larger alpha + beta, the nearer to a Binomial; 1 and 1 give all counts alike.
 
     Notes
     -----
@@ -393,7 +398,9 @@ class BetaBinomial(Family):
     """
 
     arguments = {"trials": replace(counting, high=LARGEST_COUNT, closed_high=False, words="whole, >= 1 and below 2^53")}
-    parameters = {"alpha": concentration, "beta": concentration}
+    parameters = dict.fromkeys(
+        ("alpha", "beta"), replace(concentration, low=1e-100, high=1e100, words="finite and > 0, between 1e-100 and 1e100")
+    )
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     held = HELD
     limit = (
