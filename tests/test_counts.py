@@ -204,6 +204,16 @@ def test_beta_binomial_counts_outside_and_trials_that_are_none():
     assert np.diff(model.history_).min() > -1e-13 * abs(model.history_).max()
 
 
+@pytest.mark.parametrize("trials", [1, 3, 200, 1000, 10**9, 2**53 - 1])
+def test_beta_binomial_masses_are_numbers_whatever_the_parameters(trials):
+    x = np.unique([0, 1, trials // 2, trials - 1, trials])
+    for alpha in (2e-100, 1e-3, 1.0, 5e99):
+        for beta in (2e-100, 1e-3, 1.0, 5e99):
+            found = BetaBinomial(trials, alpha, beta).log_prob(x)
+            assert np.all(np.isfinite(found) & (found <= 0.0)), (alpha, beta, found)
+    np.testing.assert_allclose(BetaBinomial(trials, 5e99, 5e99).log_prob(x), Binomial(trials, 0.5).log_prob(x), rtol=1e-12)
+
+
 @pytest.mark.parametrize("trials", [30, 500])
 def test_a_mixture_of_beta_binomials_never_falls(trials):
     random = np.random.default_rng(5)

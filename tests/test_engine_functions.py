@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mixtures.engine.bessel import bessel_i_ratio, inverse_bessel_i_ratio, log_bessel_i, log_bessel_i_reduced
-from mixtures.engine.rising_sums import add_counts, evaluate, sums_for, tabulate
+from mixtures.engine.rising_sums import add_counts, add_grouped, evaluate, group_counts, sums_for, tabulate
 
 ORDERS = [0.0, 0.5, 1.0, 1.5, 3.5, 19.5, 39.0, 40.0, 50.0, 499.0]
 ARGUMENTS = [1e-300, 1e-8, 0.5, 3.0, 20.0, 39.9, 40.0, 59.0, 60.1, 300.0, 1999.0, 1e4, 1e6, 1e9]
@@ -72,3 +72,16 @@ def test_sums_of_rising_factorials_from_statistics_that_do_not_depend_on_a(large
     assert abs(slope - exact) < 2e-14 * exact
     exact = sum(w * (mpmath.polygamma(1, at + x) - mpmath.polygamma(1, at)) for w, x in pairs)
     assert abs(curvature - exact) < 1e-11 * abs(exact)
+
+
+def test_counts_added_in_groups_are_added_alike():
+    random = np.random.default_rng(3)
+    counts = np.concatenate([random.integers(0, 200, 300), random.integers(0, 10**7, 100), [63, 64, 2**53 - 1]]).astype(float)
+    share = random.uniform(size=counts.size)
+    one, other = np.zeros(sums_for(counts.max())), np.zeros(sums_for(counts.max()))
+    add_counts(share, counts, one)
+    with_none = np.concatenate([counts, [-1.0]])
+    order, ends, polynomials = group_counts(with_none)
+    shares = np.concatenate([share, [1.0]])
+    add_grouped(shares[order.astype(int)], with_none, order, ends, polynomials, other)
+    np.testing.assert_allclose(other, one, rtol=1e-12, atol=1e-12)

@@ -32,11 +32,21 @@ from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.concentrations import SMALLEST_SHARE, climb_concentrations
 from mixtures.engine.counts import factorial_excess
 from mixtures.engine.plan import LIMIT, UNSETTLED, is_held
-from mixtures.engine.rising_sums import add_counts, evaluate, sums_for, tabulate
-from mixtures.engine.special import deviance, leading_half, log_gamma_excess, log_one_plus
+from mixtures.engine.rising_sums import add_counts, add_grouped, evaluate, group_counts, sums_for, tabulate
+from mixtures.engine.special import (
+    HALF_LOG_2PI,
+    deviance,
+    deviance_of_ratio,
+    leading_half,
+    log,
+    log_gamma_excess,
+    log_one_plus,
+    stirling_from_inverse,
+    stirling_series,
+)
 from mixtures.row_supports import LARGEST_COUNT
 
-TRIALS = 0
+TRIALS = 0  # shared by all components of a plate, and so is the length of the table
 ALPHA = 1
 BETA = 2
 HELD = 3
@@ -45,15 +55,19 @@ SUMS = 5  # that keep all counts up to the trials
 CONSTANT = 6  # C(A) - C(N) - C(alpha) - C(beta) + c(n); from here on derived
 LOG_NONE = 7  # log f(0)
 LOG_ALL = 8  # log f(n)
-TABLE = 9  # log-mass at 0, 1, ..., trials, then -inf for what is no such count
+TABLE = 9  # log-mass at 0, 1, ..., trials, or of EDGE at either end, then -inf for what is none of these
 
 SHORT_TABLE = 256
 """Fewer trials always have a table ..."""
 MAX_TABLE = 4096
 ROWS_AN_ENTRY = 8
 """... and up to MAX_TABLE where the column has so many rows for each entry: to make one takes as long as some rows without."""
+EDGE = 16
+"""Counts nearer than this to an end are always read from a table: asymptotic series serve for others."""
 LARGEST_RATIO = 1e8
 """Largest alpha + beta, in trials: the variance is then 1 + 1e-8 times the Binomial's, at most."""
+SMALLEST, LARGEST = 1e-99, 1e99
+"""Of concentrations that are learned: those declared go a little further, so that products of two are numbers."""
 STEPPED = 64
 """Rising factorials are multiplied out up to here; what is left is a matter of asymptotic series."""
 
@@ -96,58 +110,92 @@ def _prepare(parameters):
         excesses = log_gamma_excess(alpha + beta) - log_gamma_excess(alpha + beta + n)
         p[CONSTANT] = excesses - log_gamma_excess(alpha) - log_gamma_excess(beta) + factorial_excess(n)
         p[LOG_NONE], p[LOG_ALL] = _log_none(n, alpha, beta), _log_none(n, beta, alpha)
-        length = int(p[LENGTH])
-        if length > 0:
-            cells, base = np.arange(float(length)), np.empty(length)
-            _bases(cells, n, base)
-            _masses(cells, base, p, p[TABLE : TABLE + length])
-            p[TABLE + length] = -np.inf
+        length = p.size - TABLE - 1
+        cells = np.arange(float(length))
+        if not p[LENGTH] > 0.0:
+            for i in range(EDGE):
+                cells[EDGE + i] = n - (EDGE - 1.0 - i)
+        _masses(cells, p, p[TABLE : TABLE + length])
+        p[TABLE + length] = -np.inf
 
 
 @jit
-def _bases(cells, trials, out):
-    """-c(x) - c(n - x) for 0 < x < n, of no meaning for others."""
-    wide_vectors()
-    for i in range(out.size):
-        x = cells[i]
-        inside = 0.0 < x < trials and x == np.floor(x)
-        count, rest = (x if inside else 1.0), (trials - x if inside else 1.0)
-        out[i] = -factorial_excess(count) - factorial_excess(rest)
-
-
-@jit
-def _log_mass(x, y, base, p, alpha, beta, halves):
-    """Branch-free log f(x) for x, y = n - x > 0, given their `base`."""
+def _difference(x, y, alpha, beta):
+    """alpha y - beta x."""
     inline()
-    leading_alpha, leading_beta = halves
+    leading_alpha, leading_beta = leading_half(alpha), leading_half(beta)
     some, other = leading_half(x), leading_half(y)
     # Products of halves are exact: d has all digits however close both products are.
     small_alpha, small_beta = alpha - leading_alpha, beta - leading_beta
     middle = leading_alpha * (y - other) + small_alpha * other - leading_beta * (x - some) - small_beta * some
     last = small_alpha * (y - other) - small_beta * (x - some)
-    n, total = x + y, alpha + beta
-    scale = 1.0 / (total + n)
-    d = ((leading_alpha * other - leading_beta * some) + (middle + last)) * scale
-    at_x, at_y = alpha + x, beta + y
-    chance, rest = at_x * scale, at_y * scale
-    value = base + p + log_gamma_excess(at_x) + log_gamma_excess(at_y)
-    value -= deviance(x, n * chance, -d) + deviance(y, n * rest, d)
-    return value - (deviance(alpha, total * chance, d) + deviance(beta, total * rest, -d))
+    return (leading_alpha * other - leading_beta * some) + (middle + last)
 
 
 @jit
-def _masses(cells, base, p, out):
-    """Log-masses of any values, given their `base`."""
+def _masses(cells, p, out):
+    """Log-masses of counts 0 <= x <= n."""
     wide_vectors()
-    trials, alpha, beta, constant, none, all_of_them = p[TRIALS], p[ALPHA], p[BETA], p[CONSTANT], p[LOG_NONE], p[LOG_ALL]
-    halves = leading_half(alpha), leading_half(beta)
+    trials, alpha, beta = p[TRIALS], p[ALPHA], p[BETA]
+    constant, none, all_of_them = p[CONSTANT], p[LOG_NONE], p[LOG_ALL]
+    total = alpha + beta
+    scale = 1.0 / (total + trials)
+    for i in range(out.size):  # apart from what follows, or neither vectorises
+        inside = 0.0 < cells[i] < trials
+        x, y = (cells[i] if inside else 1.0), (trials - cells[i] if inside else 1.0)
+        out[i] = factorial_excess(x) + factorial_excess(y)
     for i in range(out.size):
-        x = cells[i]
-        inside = 0.0 < x < trials and x == np.floor(x)
-        value = _log_mass(x if inside else 1.0, trials - x if inside else 1.0, base[i], constant, alpha, beta, halves)
-        value = value if inside else -np.inf
-        value = all_of_them if x == trials else value
-        out[i] = none if x == 0.0 else value
+        inside = 0.0 < cells[i] < trials
+        x, y = (cells[i] if inside else 1.0), (trials - cells[i] if inside else 1.0)
+        at_x, at_y = alpha + x, beta + y
+        chance, rest = at_x * scale, at_y * scale
+        d = _difference(x, y, alpha, beta) * scale
+        value = constant + log_gamma_excess(at_x) + log_gamma_excess(at_y) - out[i]
+        value -= deviance(x, trials * chance, -d) + deviance(y, trials * rest, d)
+        value -= deviance(alpha, total * chance, d) + deviance(beta, total * rest, -d)
+        value = value if inside else all_of_them
+        out[i] = none if cells[i] == 0.0 else value
+
+
+@jit
+def _bases(cells, trials, out):
+    """-c(x) - c(n - x) for whole x from EDGE to n - EDGE; of no meaning for others."""
+    wide_vectors()
+    for i in range(out.size):
+        x = min(max(cells[i], float(EDGE)), trials - EDGE)
+        y = trials - x
+        out[i] = -2.0 * HALF_LOG_2PI - 0.5 * log(x * y) - stirling_series(x) - stirling_series(y)
+
+
+@jit
+def _middle_masses(cells, base, p, out):
+    """Log-masses of whole x from EDGE to n - EDGE, given their base; of no meaning for others. As :func:`_masses`, but for what
+    sixteen counts save: Gamma functions are asymptotic, and of nine quotients three are left."""
+    wide_vectors()
+    n, alpha, beta = p[TRIALS], p[ALPHA], p[BETA]
+    total = alpha + beta
+    scale, inverse, inverse_total = 1.0 / (total + n), 1.0 / n, 1.0 / total
+    share_alpha, share_beta = alpha * inverse_total, beta * inverse_total
+    # C(alpha + x) + C(beta + y) has two logarithms of 2 pi, and one half of log p q in the place of log (alpha + x) (beta + y).
+    constant = p[CONSTANT] + 2.0 * HALF_LOG_2PI - log(total + n)
+    for i in range(out.size):
+        x = min(max(cells[i], float(EDGE)), n - EDGE)
+        y = n - x
+        chance, rest = (alpha + x) * scale, (beta + y) * scale
+        share_x, share_y = x * inverse, y * inverse
+        both = chance * rest
+        over = 1.0 / both
+        over_chance, over_rest = rest * over, chance * over
+        d = _difference(x, y, alpha, beta) * scale
+        sum_x, sum_y = share_x + chance, share_y + rest
+        sum_alpha, sum_beta = share_alpha + chance, share_beta + rest
+        over_sums, over_totals = d * inverse / (sum_x * sum_y), d * inverse_total / (sum_alpha * sum_beta)
+        value = base[i] + constant - 0.5 * log(both)
+        value += stirling_from_inverse(over_chance * scale) + stirling_from_inverse(over_rest * scale)
+        value -= deviance_of_ratio(x, share_x * over_chance, -d, -over_sums * sum_y)
+        value -= deviance_of_ratio(y, share_y * over_rest, d, over_sums * sum_x)
+        value -= deviance_of_ratio(alpha, share_alpha * over_chance, d, over_totals * sum_beta)
+        out[i] = value - deviance_of_ratio(beta, share_beta * over_rest, -d, -over_totals * sum_alpha)
 
 
 @jit
@@ -163,7 +211,7 @@ def _log_prob(parameters, x, out):
     wide_vectors()
     cells = x[0]
     length = int(parameters[0, LENGTH])
-    if length > 0:  # one for all components, as their layout is: they share the trials
+    if length > 0:
         place = np.empty(cells.size, dtype=np.uint64)
         _places(cells, length, place)
         for k in range(out.shape[0]):
@@ -171,16 +219,20 @@ def _log_prob(parameters, x, out):
             for i in range(row.size):
                 row[i] += table[place[i]]
         return
-    base, masses = np.empty(cells.size), np.empty(cells.size)
-    trials = -1.0
+    trials = parameters[0, TRIALS]
+    base, masses, place = np.empty(cells.size), np.empty(cells.size), np.empty(cells.size, dtype=np.int64)
+    for i in range(cells.size):
+        count = cells[i]
+        whole = 0.0 <= count <= trials and count == np.floor(count)
+        near = count if count < EDGE else 2.0 * EDGE - 1.0 - (trials - count)
+        near = near if whole and (count < EDGE or count > trials - EDGE) else 2.0 * EDGE
+        place[i] = -1 if whole and near == 2.0 * EDGE else np.int64(near)
+    _bases(cells, trials, base)
     for k in range(out.shape[0]):
-        if parameters[k, TRIALS] != trials:
-            trials = parameters[k, TRIALS]
-            _bases(cells, trials, base)
-        _masses(cells, base, parameters[k], masses)
-        row = out[k]
+        _middle_masses(cells, base, parameters[k], masses)
+        row, table = out[k], parameters[k, TABLE:]
         for i in range(row.size):
-            row[i] += masses[i]
+            row[i] += masses[i] if place[i] < 0 else table[np.uint64(max(place[i], 0))]
 
 
 @jit
@@ -201,16 +253,26 @@ def _accumulate(parameters, x, responsibilities, statistics):
             _add_to_histogram(place, responsibilities[k], statistics[k, 1:])
         return
     size = (statistics.shape[1] - 1) // 2
-    share, counts, rests = np.empty(cells.size), np.empty(cells.size), np.empty(cells.size)
+    trials = parameters[0, TRIALS]
+    counts = np.empty(cells.size)
+    for i in range(cells.size):
+        counts[i] = cells[i] if 0.0 <= cells[i] <= trials and cells[i] == np.floor(cells[i]) else -1.0
+    order, ends, polynomials = group_counts(counts)
+    _add_groups(counts, order, ends, polynomials, responsibilities, statistics[:, 1 : 1 + size])
+    for i in range(cells.size):
+        counts[i] = trials - counts[i] if counts[i] >= 0.0 else -1.0
+    order, ends, polynomials = group_counts(counts)
+    _add_groups(counts, order, ends, polynomials, responsibilities, statistics[:, 1 + size :])
+
+
+@jit
+def _add_groups(counts, order, ends, polynomials, responsibilities, statistics):
+    share = np.empty(counts.size)
     for k in range(responsibilities.shape[0]):
-        trials = parameters[k, TRIALS]
-        for i in range(cells.size):
-            inside = 0.0 <= cells[i] <= trials and cells[i] == np.floor(cells[i])
-            counts[i] = cells[i] if inside else 0.0
-            rests[i] = trials - counts[i]
-            share[i] = responsibilities[k, i] if inside else 0.0
-        add_counts(share, counts, statistics[k, 1 : 1 + size])
-        add_counts(share, rests, statistics[k, 1 + size :])
+        row = responsibilities[k]
+        for i in range(share.size):
+            share[i] = row[order[i]]
+        add_grouped(share, counts, order, ends, polynomials, statistics[k])
 
 
 @jit
@@ -241,6 +303,9 @@ def _maximize(statistics, parameters):
             outcome |= _climb_one(p[ALPHA:], p[BETA], sums[:size], totals)
         else:
             outcome |= climb_concentrations(p[ALPHA : BETA + 1], sums, totals, LARGEST_RATIO * trials)
+        for place in (ALPHA, BETA):
+            if not is_held(p[HELD], place - ALPHA):
+                p[place] = min(max(p[place], SMALLEST), LARGEST)
     return outcome
 
 
@@ -311,8 +376,8 @@ class BetaBinomial(Family):
     Parameters
     ----------
     trials : whole number >= 1, at most 2^53, given, never learned.
-    alpha : float > 0, or None to be learned. The mean is trials * alpha / (alpha + beta).
-    beta : float > 0, or None to be learned. The larger alpha + beta, the nearer to a Binomial; 1 and 1 give all counts alike.
+    alpha : float > 0, between 1e-100 and 1e100, or None to be learned. The mean is trials * alpha / (alpha + beta).
+    beta : float > 0, as alpha, or None. The larger alpha + beta, the nearer to a Binomial; 1 and 1 give all counts alike.
 
     Notes
     -----
@@ -333,7 +398,9 @@ class BetaBinomial(Family):
     """
 
     arguments = {"trials": replace(counting, high=LARGEST_COUNT, closed_high=False, words="whole, >= 1 and below 2^53")}
-    parameters = {"alpha": concentration, "beta": concentration}
+    parameters = dict.fromkeys(
+        ("alpha", "beta"), replace(concentration, low=1e-100, high=1e100, words="finite and > 0, between 1e-100 and 1e100")
+    )
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     held = HELD
     limit = (
@@ -376,7 +443,7 @@ class BetaBinomial(Family):
 
     def _layout(self, column):
         length = self._length(column)
-        return (TABLE + length + 1, 2 + length) if length else (TABLE, 1 + 2 * sums_for(self.trials))
+        return TABLE + (length or 2 * EDGE) + 1, (2 + length if length else 1 + 2 * sums_for(self.trials))
 
     def _pack(self, column):
         length = self._length(column)

@@ -66,7 +66,11 @@ TABLES = 11  # log-masses, slopes, curvatures of counts 0, 1, 2, ..., each with 
 
 SHORTEST = 16
 """Counts below are always read from tables: from here on asymptotic series serve."""
-MAX_TABLE = 256
+SHORT_TABLE = 256
+"""Counts up to this many are read from tables; ..."""
+MAX_TABLE = 4096
+ROWS_AN_ENTRY = 8
+"""... and up to MAX_TABLE where the column has so many rows for each entry: to make one takes as long as some rows without."""
 MOST_POISSON = 1e12
 """Largest size, in means: log f differs there from the Poisson's by 5e-13 ((x - m)^2 - x) / m."""
 SMALLEST_SIZE = 1e-100
@@ -336,7 +340,8 @@ class NegativeBinomial(Family):
     def _layout(self, column):
         # Tables no longer than the data, as for a Poisson.
         largest = column.upper if np.isfinite(column.upper) and column.upper >= 0 else -1.0
-        return TABLES + 3 * (int(max(min(largest + 1, MAX_TABLE, column.n_rows), SHORTEST)) + 1), 4
+        longest = max(SHORT_TABLE, min(MAX_TABLE, column.n_rows // ROWS_AN_ENTRY))
+        return TABLES + 3 * (int(max(min(largest + 1, longest, column.n_rows), SHORTEST)) + 1), 4
 
     def _pack(self, column):
         width = max(column.upper - 1.0, 0.0) if column.upper > 0 else 0.0

@@ -13,11 +13,13 @@ import math
 
 import numpy as np
 
-from mixtures._numba import float_to_bits, jit
+from mixtures._numba import float_to_bits, jit, jit_sums, wide_vectors
 from mixtures.engine.special import log, log_minus_digamma, log_one_plus, stirling_series, trigamma_excess
 
 EXACT = 64
 NODES = 20
+MAX_GROUPS = 2 + 48
+"""Of counts: none, below EXACT, octaves up to 2^53, of which that beyond has one count."""
 _FIRST_EXPONENT = np.int64(1023 + 6)  # of EXACT, biased
 _PLACES = np.array([math.cos(math.pi * (m + 0.5) / NODES) for m in range(NODES)])
 _POLYNOMIALS = np.array([[math.cos(p * math.pi * (m + 0.5) / NODES) for m in range(NODES)] for p in range(NODES)])
@@ -45,6 +47,72 @@ def add_counts(share, counts, sums):
         for p in range(NODES):
             sums[place + p] += share[i] * value
             before, value = value, 2.0 * t * value - before
+
+
+@jit
+def group_counts(counts):
+    """What :func:`add_grouped` needs of counts (b,), whatever their weights: their order by groups, of those < 0, which are none,
+    of those below EXACT, and of each octave; where each group ends; and of the sorted counts the polynomials (NODES, b).
+    """
+    b = counts.size
+    group, order = np.empty(b, dtype=np.uint64), np.empty(b, dtype=np.uint64)
+    ends = np.zeros(MAX_GROUPS, dtype=np.int64)
+    for i in range(b):
+        octave = (float_to_bits(counts[i]) >> np.int64(52)) - _FIRST_EXPONENT
+        group[i] = np.uint64(octave + 2 if counts[i] >= EXACT else (1 if counts[i] >= 0.0 else 0))
+        ends[group[i]] += 1
+    place = 0
+    for g in range(MAX_GROUPS):
+        size = ends[g]
+        ends[g] = place
+        place += size
+    for i in range(b):
+        order[ends[group[i]]] = np.uint64(i)
+        ends[group[i]] += 1
+    polynomials = np.empty((NODES, b))
+    first = polynomials[1]
+    for g in range(2, MAX_GROUPS):
+        scale = 2.0 / float(np.int64(EXACT) << np.int64(g - 2))
+        for i in range(ends[g - 1], ends[g]):
+            first[i] = counts[order[i]] * scale - 3.0
+    _polynomials(ends[1], polynomials)
+    return order, ends, polynomials
+
+
+@jit
+def _polynomials(start, values):
+    """From place `start` on, the other polynomials T_p of the values of T_1, in row 1."""
+    wide_vectors()
+    t = values[1]
+    for i in range(start, t.size):
+        values[0, i] = 1.0
+    for p in range(2, NODES):
+        row, last, before = values[p], values[p - 1], values[p - 2]
+        for i in range(start, t.size):
+            row[i] = 2.0 * t[i] * last[i] - before[i]
+
+
+@jit
+def add_grouped(share, counts, order, ends, polynomials, sums):
+    """As :func:`add_counts`, given what :func:`group_counts` says of the counts and `share` (b,) in their order."""
+    for i in range(ends[0], ends[1]):
+        sums[np.uint64(counts[order[i]])] += share[i]
+    for g in range(2, ends.size):
+        if ends[g - 1] < ends[g]:
+            weights, start = share[ends[g - 1] : ends[g]], ends[g - 1]
+            for p in range(NODES):
+                sums[EXACT + NODES * (g - 2) + p] += _weighted(polynomials[p], start, weights)
+
+
+@jit_sums
+def _weighted(values, start, weights):
+    """Sum of weights times values from place `start` on."""
+    wide_vectors()
+    row = values[start:]
+    total = 0.0
+    for i in range(weights.size):
+        total += row[i] * weights[i]
+    return total
 
 
 @jit

@@ -150,8 +150,28 @@ def deviance(x, rate, difference):
     """As :func:`poisson_deviance` where x - rate is known better than from its rounded ends."""
     inline()
     v = difference / (x + rate)
+    # Beside a rate below 1e-150 the ratio may overflow: it is taken to 2**600 times the rate.
+    small = rate < 1e-150
+    far = x * (log(x / (rate * _TWO_600 if small else rate)) + (415.88830833596717 if small else 0.0)) - difference
+    near = _deviance_beside(x, difference, v)
+    value = near if -0.1 < v < 0.1 else far
+    return value if rate < np.inf else rate
+
+
+@jit
+def deviance_of_ratio(x, ratio, difference, v):
+    """As :func:`deviance` for whom x / rate and v = difference / (x + rate) cost less than a division each."""
+    inline()
+    near, far = _deviance_beside(x, difference, v), x * log(ratio) - difference
+    return near if -0.1 < v < 0.1 else far
+
+
+@jit
+def _deviance_beside(x, difference, v):
+    """x log(x / rate) + rate - x for |v| < 0.1, v = (x - rate) / (x + rate)."""
+    inline()
     square = v * v
-    # x * 2 v**3 (1/3 + v**2/5 + v**4/7 + ...) for |v| < 0.1
+    # x * 2 v**3 (1/3 + v**2/5 + v**4/7 + ...) and what the first term leaves
     p = 1.0 / 21.0
     p = p * square + 1.0 / 19.0
     p = p * square + 1.0 / 17.0
@@ -162,12 +182,7 @@ def deviance(x, rate, difference):
     p = p * square + 1.0 / 7.0
     p = p * square + 1.0 / 5.0
     p = p * square + 1.0 / 3.0
-    near = difference * v + 2.0 * x * v * square * p
-    # Beside a rate below 1e-150 the ratio may overflow: it is taken to 2**600 times the rate.
-    small = rate < 1e-150
-    far = x * (log(x / (rate * _TWO_600 if small else rate)) + (415.88830833596717 if small else 0.0)) - difference
-    value = near if -0.1 < v < 0.1 else far
-    return value if rate < np.inf else rate
+    return difference * v + 2.0 * x * v * square * p
 
 
 @jit
@@ -362,7 +377,13 @@ def inverse_digamma(y):
 def stirling_series(x):
     """log gamma(x) - [(x - 1/2) log x - x + log(2 pi) / 2] for x >= 8; relative error 2e-15 (Abramowitz & Stegun 6.1.41)."""
     inline()
-    inverse = 1.0 / x
+    return stirling_from_inverse(1.0 / x)
+
+
+@jit
+def stirling_from_inverse(inverse):
+    """As :func:`stirling_series`, of 1 / x."""
+    inline()
     square = inverse * inverse
     q = 1.0 / 156.0
     q = q * square - 691.0 / 360360.0
