@@ -20,9 +20,11 @@ import logging
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import caching
@@ -53,6 +55,39 @@ def _package_stamp() -> str:
     return digest.hexdigest()
 
 
+def _is_ours(code: CodeType) -> bool:
+    return Path(code.co_filename).is_relative_to(_PACKAGE)
+
+
+def _stamp_of_names(function: Callable[..., Any]) -> str:
+    """Digest of what a function outside the package names: constants, and jitted functions with all that those name.
+
+    numba's own stamp is that of the function's file, in a notebook of its own lines: an edit of a helper in another file or
+    cell, or of a constant, would leave stale machine code in the cache as above.
+    """
+    digest = hashlib.sha256()
+    functions, codes = [function], []
+    while functions:
+        own = functions.pop()
+        inside = [own.__code__]
+        for code in inside:  # which grows: lambdas and comprehensions are code of their own
+            codes.append(code)
+            inside += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+            constants = [constant for constant in code.co_consts if not isinstance(constant, CodeType)]
+            digest.update(repr((code.co_code, code.co_names, constants)).encode())
+            for name in code.co_names:
+                value = own.__globals__.get(name)
+                called = getattr(value, "py_func", None)
+                if isinstance(called, FunctionType):
+                    if not _is_ours(called.__code__) and called.__code__ not in codes:
+                        functions.append(called)
+                elif isinstance(value, np.ndarray):
+                    digest.update(repr((name, value.dtype, value.shape, value.tobytes())).encode())
+                elif isinstance(value, (bool, int, float, complex, str, tuple, np.generic)):
+                    digest.update(repr((name, value)).encode())
+    return digest.hexdigest()
+
+
 class _PackageCache(caching.FunctionCache):
     """numba's disk cache, keyed by the whole package's source and never the reason why a fit fails."""
 
@@ -60,7 +95,8 @@ class _PackageCache(caching.FunctionCache):
     kind = ""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _package_stamp(), self.kind)
+        stamp = _package_stamp() + ("" if _is_ours(self._py_func.__code__) else _stamp_of_names(self._py_func))
+        return (*super()._index_key(sig, codegen), stamp, self.kind)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

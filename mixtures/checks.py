@@ -16,17 +16,20 @@ from mixtures.table import Table
 
 def check_support(components: Sequence[Parts], table: Table) -> None:
     """Refuse a table with a value that no component's family allows, naming column, row and value."""
-    standing: dict[int, list[Any]] = {}
+    standing: dict[int, list[tuple[Any, int]]] = {}
     for component in distinct(components):
         for columns, distribution in zip(component.columns, component.factors, strict=True):
-            for j in columns:
-                standing.setdefault(j, []).append(distribution)
-    for j, distributions in standing.items():
+            if hasattr(distribution, "kernels"):
+                distribution._check_width(len(columns))
+            for place, j in enumerate(columns):
+                standing.setdefault(j, []).append((distribution, place))
+    for j, standing_there in standing.items():
+        distributions = [d for d, _ in standing_there]
         if all([getattr(d, "encoding", "numbers") == "categories" for d in distributions]):
             _check_categories(j, distributions, table)
             continue
         table.check_finite(j)
-        supports = [(type(d).__name__, _domain(d)) for d in distributions]
+        supports = [(type(d).__name__, _domain_at(d, place)) for d, place in standing_there]
         if all([domain is not None for _, domain in supports]):
             cells = [(name, domain.cells if isinstance(domain, RowSupport) else domain) for name, domain in supports]
             _check_numbers(j, dict.fromkeys(cells), table)
@@ -36,6 +39,12 @@ def check_support(components: Sequence[Parts], table: Table) -> None:
 def _domain(distribution: Any) -> Any:
     """The values that some parameters of a family allow; None for a component that may allow any."""
     return distribution.support if hasattr(distribution, "kernels") else getattr(distribution, "domain", None)
+
+
+def _domain_at(distribution: Any, place: int) -> Any:
+    """As :func:`_domain`, of the column at a place where a family over several declares one for each."""
+    domain = _domain(distribution)
+    return domain[place] if isinstance(domain, tuple) else domain
 
 
 def _check_rows(components: Sequence[Parts], table: Table) -> None:

@@ -196,8 +196,9 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
             return components, np.full(k, 1.0 / k) if self.weights is None else np.asarray(self.weights, dtype=float)
         return self.components_, self.weights_
 
-    def _evaluate(self, X: Any, *wanted: str) -> dict[str, Any]:
-        """Outputs of one pass over X: "density" and "labels" (n,), "posterior" or "log_joint" (n, k)."""
+    def _evaluate(self, X: Any, *wanted: str, finite: bool = True) -> dict[str, Any]:
+        """Outputs of one pass over X: "density" and "labels" (n,), "posterior" or "log_joint" (n, k). With `finite`, infinite cells
+        are refused."""
         components, mixing = self._state()
         width = getattr(self, "n_features_in_", None)  # None: parameters were given, no table has been seen
         flat = np.ndim(X) == 1 and not hasattr(X, "columns") and width in (None, 1)
@@ -209,7 +210,8 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
                 f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
             )
         assembly = Assembly(take_apart(components, table), table)
-        assembly.check_finite()
+        if finite:
+            assembly.check_finite()
         shapes: dict[str, Any] = {"density": table.n_rows, "labels": table.n_rows}
         outputs = {
             name: np.empty(shapes.get(name, (table.n_rows, len(components))), np.int64 if name == "labels" else np.float64)
@@ -231,8 +233,8 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         return in_callers_frame(self, X, self._evaluate(X, "density")["density"], "log_prob")
 
     def log_prob(self, X: Any) -> Floats:
-        """The same as :meth:`score_samples`, as an array: a mixture is a distribution."""
-        return self._evaluate(X, "density")["density"]
+        """As :meth:`score_samples`, as an array: a mixture is a distribution, and outside its support, at infinity, it is -inf."""
+        return self._evaluate(X, "density", finite=False)["density"]
 
     def predict(self, X: Any) -> Ints:
         """Most probable component of every row, shape (n,), the first on a tie.
@@ -265,7 +267,7 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Mean log-density of a row, weighted."""
-        density = self.log_prob(X)
+        density = self._evaluate(X, "density")["density"]
         return _weighted_mean(density, read_weights(sample_weight, len(density)))
 
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
@@ -316,7 +318,8 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         distributions = self._all_distributions()
         tags.input_tags.categorical = tags.input_tags.string = any(d.encoding == "categories" for d in distributions)
-        supports = [d.support for d in distributions if d.support is not None]
+        declared = [d.support for d in distributions if d.support is not None]
+        supports = [cells for support in declared for cells in (support if isinstance(support, tuple) else (support,))]
         tags.input_tags.positive_only = bool(supports) and all(support.low >= 0 for support in supports)
         return tags
 

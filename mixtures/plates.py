@@ -134,6 +134,7 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], known: dict[
         raise ParameterError(
             f"{type(family).__name__} describes one column, but stands on {[table.names[j] for j in columns]}: give each its own"
         )
+    distribution._check_width(len(columns))
     n_parameters, n_statistics = distribution._layout(places if family.reads_block else places[0])
     return Plate(first, list(columns), family, n_parameters, n_statistics - 1, masked, places, [])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mixtures import GeneralMixtureModel
-from mixtures.distributions import Binomial, DiscreteUniform, Frozen, Geometric, NegativeBinomial, Poisson
+from mixtures.distributions import BetaBinomial, Binomial, DiscreteUniform, Frozen, Geometric, NegativeBinomial, Poisson
 from mixtures.exceptions import DataError, DegenerateWarning, ParameterError
 
 
@@ -113,3 +113,103 @@ def test_discrete_uniform_ends_in_a_mixture_shrink_to_the_rows_they_keep():
     assert model.components_ == [DiscreteUniform(0, 9), DiscreteUniform(100, 119)]
     with pytest.raises(ParameterError, match="low must be at most high, found low=3, high=2"):
         DiscreteUniform(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("trials", "alpha", "beta"),
+    [
+        (10, 0.4, 1.1),
+        (200, 1e-3, 2e-3),
+        (1000, 40.0, 3.0),
+        (3000, 1e-2, 5.0),
+        (10**6, 2.0, 5.0),
+        (10**6, 1e6, 1e6),
+        (10**12, 0.5, 3.0),
+    ],
+)
+@pytest.mark.parametrize("rows", [300, 30_000])
+def test_beta_binomial_fits_are_stationary_whatever_the_trials(trials, alpha, beta, rows):
+    from scipy.special import digamma
+
+    random = np.random.default_rng(4)
+    x = random.binomial(trials, random.beta(alpha, beta, rows)).astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = BetaBinomial(trials).fit(x)
+    of_total = digamma(fitted.alpha + fitted.beta + trials) - digamma(fitted.alpha + fitted.beta)
+    for a, counts in ((fitted.alpha, x), (fitted.beta, trials - x)):
+        terms = a * (digamma(counts + a) - digamma(a))
+        assert abs(terms.mean() - a * of_total) < 1e-11 * terms.mean()
+
+
+def test_counts_that_vary_less_than_a_binomials_give_the_binomial_limit_and_say_so():
+    for trials, x in ((5, [3, 3, 3]), (10, [2, 3, 3, 4]), (1000, [500, 510, 505]), (10**9, [5e8, 5e8 + 1])):
+        with pytest.warns(DegenerateWarning, match="BetaBinomial on column 0.*use Binomial"):
+            fitted = BetaBinomial(trials).fit(x)
+        binomial = Binomial(trials).fit(x)
+        assert fitted.alpha + fitted.beta == pytest.approx(1e8 * trials)
+        assert fitted.alpha / (fitted.alpha + fitted.beta) == pytest.approx(binomial.probability, rel=1e-12)
+        np.testing.assert_allclose(fitted.log_prob(x), binomial.log_prob(x), atol=1e-7)
+
+
+@pytest.mark.parametrize("trials", [1, 7, 300, 10**6])
+def test_beta_binomial_of_nothing_but_zeros_or_trials(trials):
+    for x in (0.0, float(trials)):
+        with pytest.warns(DegenerateWarning, match="BetaBinomial"):
+            fitted = BetaBinomial(trials).fit([x, x, x])
+        share = fitted.alpha / (fitted.alpha + fitted.beta)
+        assert (share if x == 0.0 else fitted.beta / (fitted.alpha + fitted.beta)) == pytest.approx(1e-15)
+        np.testing.assert_allclose(fitted.log_prob([x]), 0.0, atol=1e-13)
+    if trials > 1:
+        with pytest.warns(DegenerateWarning, match="BetaBinomial"):
+            fitted = BetaBinomial(trials).fit([0.0, trials, trials])
+        assert fitted.alpha + fitted.beta == pytest.approx(1e-8)
+        assert fitted.alpha / (fitted.alpha + fitted.beta) == pytest.approx(2 / 3)
+
+
+def test_a_single_trial_says_nothing_of_the_scatter():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = BetaBinomial(1).fit([0, 1, 1, 1])
+    assert (fitted.alpha, fitted.beta) == pytest.approx((1.5, 0.5))
+
+
+@pytest.mark.parametrize("trials", [1, 12, 400, 10**6])
+def test_beta_binomial_with_a_parameter_held(trials):
+    x = BetaBinomial(trials, 3.0, 1.0).sample(300, 0)
+    alpha = Frozen(BetaBinomial(trials, alpha=2.0), "alpha").fit(x).base
+    beta = Frozen(BetaBinomial(trials, beta=2.0), "beta").fit(x).base
+    assert (alpha.alpha, beta.beta) == (2.0, 2.0)
+    for factor in (0.99, 1.01):
+        assert mean_log_prob(BetaBinomial(trials, 2.0, alpha.beta * factor), x) < mean_log_prob(alpha, x)
+        assert mean_log_prob(BetaBinomial(trials, beta.alpha * factor, 2.0), x) < mean_log_prob(beta, x)
+    for held, x in ((("alpha", 2.0), 0.0), (("beta", 0.5), 0.0), (("alpha", 1e-3), trials), (("beta", 1e6), trials)):
+        with pytest.warns(DegenerateWarning, match="alpha or beta is held at a bound"):
+            fitted = Frozen(BetaBinomial(trials, **dict([held])), held[0]).fit([x, x]).base
+        assert getattr(fitted, held[0]) == held[1]
+        np.testing.assert_allclose(fitted.log_prob([x]), 0.0, atol=1e-8)
+
+
+def test_beta_binomial_counts_outside_and_trials_that_are_none():
+    with pytest.raises(DataError, match=r"BetaBinomial on column 0: values must be whole and between 0 and 5, row 2 has 6"):
+        BetaBinomial(5).fit([1, 5, 6])
+    with pytest.raises(ParameterError, match=r"BetaBinomial: trials must be whole, >= 1 and below 2\^53, found 0"):
+        BetaBinomial(0)
+    for trials in (5, 1000):
+        outside = [-1.0, 0.5, trials + 1, 1e300, -1e300, np.inf, -np.inf]
+        np.testing.assert_array_equal(BetaBinomial(trials, 1e-3, 1e6).log_prob(outside), -np.inf)
+    x = np.concatenate([np.arange(6.0), np.arange(300.0)])
+    model = GeneralMixtureModel([BetaBinomial(5, 1.0, 2.0), BetaBinomial(300, 1.0, 2.0)], max_iter=20, tol=0).fit(x)
+    assert [c.trials for c in model.components_] == [5, 300]
+    assert np.diff(model.history_).min() > -1e-13 * abs(model.history_).max()
+
+
+@pytest.mark.parametrize("trials", [30, 500])
+def test_a_mixture_of_beta_binomials_never_falls(trials):
+    random = np.random.default_rng(5)
+    shares = np.concatenate([random.beta(0.5, 2.0, 700), random.beta(9.0, 3.0, 300)])
+    x = random.binomial(trials, shares).astype(float)
+    start = [BetaBinomial(trials, 1e-3, 1e-3), BetaBinomial(trials, 1e4, 2e4)]
+    model = GeneralMixtureModel(start, max_iter=300, tol=0).fit(x)
+    assert np.diff(model.history_).min() > -1e-13 * abs(model.history_).max()
+    assert sorted(c.mean / trials for c in model.components_) == pytest.approx([0.2, 0.75], abs=0.1)

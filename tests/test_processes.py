@@ -183,3 +183,33 @@ def test_the_cache_is_keyed_by_the_packages_source(monkeypatch):
     key = double._cache._index_key(signature, library)
     monkeypatch.setattr(_numba, "_package_stamp", lambda: "another source")
     assert double._cache._index_key(signature, library) != key
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("SLOPE = 2.0", "SLOPE = 3.0", 3.0),
+        ("SLOPE = (2.0, 1.0)[0]", "import numpy as np\nSLOPE = np.float64(4.0)", 4.0),
+        ("SLOPE = 2.0\nFACTOR = 1.0", "SLOPE = 2.0\nFACTOR = 5.0", 10.0),
+    ],
+)
+def test_an_edit_of_what_a_users_kernel_names_is_no_stale_machine_code(before, after, expected, tmp_path):
+    """The kernel's own file stays as it is, and with it numba's stamp (numba issue 9483)."""
+    helper, kernel = tmp_path / "helper_of_a_user.py", tmp_path / "kernel_of_a_user.py"
+    body = "@jit\ndef inner(x):\n    return x * FACTOR\n\n@jit\ndef helped(x):\n    return inner(x) * SLOPE\n"
+    kernel.write_text(
+        "from helper_of_a_user import helped\nfrom mixtures import jit\n\n@jit\ndef kernel(x):\n    return helped(x)\n"
+    )
+    code = "import sys; sys.path.insert(0, '.'); from kernel_of_a_user import kernel; print(kernel(1.0))"
+    for text, value in ((before, 2.0), (after, expected)):
+        helper.write_text(f"from mixtures import jit\nFACTOR = 1.0\n{text}\n\n{body}")
+        environment = {
+            **os.environ,
+            "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        assert float(done.stdout) == value

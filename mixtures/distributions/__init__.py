@@ -3,6 +3,7 @@
 from mixtures.distributions.base import Distribution, Family, Kernels
 from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.beta import Beta
+from mixtures.distributions.beta_binomial import BetaBinomial
 from mixtures.distributions.binomial import Binomial
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.degenerate import Degenerate
@@ -45,6 +46,7 @@ from mixtures.distributions.zero_inflated import ZeroInflated
 __all__ = [
     "Bernoulli",
     "Beta",
+    "BetaBinomial",
     "Binomial",
     "Categorical",
     "Degenerate",

@@ -52,7 +52,7 @@ class Kernels:
       is the engine's: the sum of responsibilities.
     - ``maximize(statistics, parameters) -> int``: turn statistics into new parameters, in place; keep the old ones where
       ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED``, ``LIMIT``, ``FAILED`` and ``UNSETTLED`` of
-      :mod:`mixtures.engine.plan`, 0 for none. A maximum that takes several steps is climbed by one of them a call, which never
+      :mod:`mixtures.kernels`, 0 for none. A maximum that takes several steps is climbed by one of them a call, which never
       lowers the likelihood, with ``UNSETTLED`` until the step is below some rounding errors.
     """
 
@@ -163,7 +163,7 @@ class Family(Declared):
     """Whether the kernels of a block see missing cells, as NaN, and know what to do; those of one column never see any."""
     held: ClassVar[int | None] = None
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
-    p for parameter p as declared (:func:`mixtures.engine.plan.is_held`); None for a family that cannot hold some of them."""
+    p for parameter p as declared (:func:`mixtures.kernels.is_held`); None for a family that cannot hold some of them."""
 
     ends: ClassVar[Mapping[str, float]] = {}
     """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
@@ -183,9 +183,9 @@ class Family(Declared):
         return type(self)
 
     @property
-    def support(self) -> Interval | RowSupport | None:
-        """What a value, or of a family over several columns a row, may be; None for categories: an attribute of the class, or a
-        property where arguments enter."""
+    def support(self) -> Interval | tuple[Interval, ...] | RowSupport | None:
+        """What a value may be, or of a family over several columns every cell, each column's cells (a tuple) or a whole row; None
+        for categories: an attribute of the class, or a property where arguments enter."""
         raise NotImplementedError(f"{type(self).__name__} declares no support")
 
     @property
@@ -241,6 +241,12 @@ class Family(Declared):
         if place.n_missing == place.n_rows:
             raise DataError(f"{table.where(column)}: expected at least one observed value, found only missing cells")
         return place
+
+    def _check_width(self, n_columns: int) -> None:
+        """Refuse another number of columns than a family over several has for ever: a whole number ``n_features`` of its class."""
+        width = getattr(type(self), "n_features", None)
+        if self.reads_block and isinstance(width, int) and width != n_columns:
+            raise DataError(f"{type(self).__name__}: expected {width} columns, found {n_columns}")
 
     def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:
         """(columns, distribution) pairs, independent of each other: a one-column family stands for each column alone."""

@@ -174,6 +174,8 @@ def _domains(distribution: Any, support: Interval | None) -> list[Interval | tup
         return [tuple(distribution.categories)]
     declared = getattr(distribution, "support", None)
     declared = declared.cells if isinstance(declared, RowSupport) else declared
+    if support is None and isinstance(declared, tuple):
+        return list(declared)
     domain = support if support is not None else declared if isinstance(declared, Interval) else real
     n_features = getattr(distribution, "n_features", None)
     return None if n_features is None else [domain] * int(n_features)

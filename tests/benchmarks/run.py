@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from families import covariances, families
 from floor import Machine
 from processes import costs
 from sklearn.exceptions import ConvergenceWarning
@@ -52,8 +53,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) 
 def main() -> None:
     """Run the works asked for and print the tables; a disagreement ends the run before its times are taken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=[*WORKS, "processes"], default=[*WORKS, "processes"], metavar="NAME",
-                        help=f"of {', '.join([*WORKS, 'processes'])}")  # fmt: skip
+    names = [*WORKS, "families", "processes"]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {', '.join(names)}")
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows, three pairs")
     parser.add_argument("--markdown", action="store_true", help="tables for the README")
     parser.add_argument("--pairs", type=int, help="pairs of readings for each line (5; quick 3)")
@@ -72,6 +73,10 @@ def main() -> None:
         print(f"Per EM iteration (whole fit where said), {min(2, available_threads())} threads unless said otherwise, "
               f"Python {platform.python_version()}, {peers}.\n")  # fmt: skip
         print(table(HEADER, rows, options.markdown), end="\n\n")
+    if "families" in options.only:
+        share = 0.1 if options.quick else 1.0
+        speeds = [*families(int(2e5 * share), count), *covariances(int(2e5 * share), count)]
+        print(table(["one iteration", "target", "measured"], speeds, options.markdown), end="\n\n")
     if "processes" in options.only:
         print(table(["cost", "target", "measured"], list(costs(3 if options.quick else 5)), options.markdown))
 

@@ -1,0 +1,390 @@
+"""Beta-binomial distribution: successes among a given number of trials whose probability varies as a Beta does.
+
+    f(x) = trials! / (x! (trials - x)!) B(x + alpha, trials - x + beta) / B(alpha, beta),   support: whole x, 0 to trials.
+
+With n trials, y = n - x, A = alpha + beta and N = A + n, d = alpha y - beta x, p = (alpha + x) / N, q = (beta + y) / N,
+C(a) = log Gamma(a) - a log a + a, c(x) = C(x) + log x and the deviance D(a, m) = a log(a / m) + m - a (Loader 2000, "Fast and
+accurate computation of binomial probabilities"),
+
+    log f(x) = c(n) - c(x) - c(y) + C(A) - C(N) + C(alpha + x) - C(alpha) + C(beta + y) - C(beta)
+               - D(x, n p) - D(y, n q) - D(alpha, A p) - D(beta, A q)
+
+for 0 < x < n: the terms m - a add to 0, and what is left of them doesn't cancel. The four differences a - m are d / N but for
+their signs, and d is computed exactly. At both ends, where f may be all but 1, log f(0) = log (beta)_n / (A)_n, with rising
+factorials, comes from a form of its own. Log-masses are read from a table of all counts, made once an iteration, where trials are
+few for the rows.
+
+Weighted maximum likelihood: counts and what they leave of the trials are two columns of a Dirichlet-multinomial, climbed from
+statistics that do not depend on the parameters (:mod:`mixtures.engine.concentrations`). Where beta is held, its derivative in
+log alpha, alpha sum w [psi(x + alpha) - psi(alpha) - psi(N) + psi(A)], is followed uphill to where it is zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import scipy.stats
+
+from mixtures._numba import inline, jit, wide_vectors
+from mixtures.constraints import Whole, concentration, counting
+from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.concentrations import SMALLEST_SHARE, climb_concentrations
+from mixtures.engine.counts import factorial_excess
+from mixtures.engine.plan import LIMIT, UNSETTLED, is_held
+from mixtures.engine.rising_sums import add_counts, evaluate, sums_for, tabulate
+from mixtures.engine.special import deviance, leading_half, log_gamma_excess, log_one_plus
+from mixtures.row_supports import LARGEST_COUNT
+
+TRIALS = 0
+ALPHA = 1
+BETA = 2
+HELD = 3
+LENGTH = 4  # entries of the table, without the last; 0 for none
+SUMS = 5  # that keep all counts up to the trials
+CONSTANT = 6  # C(A) - C(N) - C(alpha) - C(beta) + c(n); from here on derived
+LOG_NONE = 7  # log f(0)
+LOG_ALL = 8  # log f(n)
+TABLE = 9  # log-mass at 0, 1, ..., trials, then -inf for what is no such count
+
+SHORT_TABLE = 256
+"""Fewer trials always have a table ..."""
+MAX_TABLE = 4096
+ROWS_AN_ENTRY = 8
+"""... and up to MAX_TABLE where the column has so many rows for each entry: to make one takes as long as some rows without."""
+LARGEST_RATIO = 1e8
+"""Largest alpha + beta, in trials: the variance is then 1 + 1e-8 times the Binomial's, at most."""
+STEPPED = 64
+"""Rising factorials are multiplied out up to here; what is left is a matter of asymptotic series."""
+
+
+@jit
+def _log_none(trials, alpha, beta):
+    """log f(0) = log[(beta)_n / (alpha + beta)_n], to its own last digits."""
+    value = 0.0
+    steps = min(trials, float(STEPPED))
+    for j in range(int(steps)):
+        value -= log_one_plus(alpha / (beta + j))
+    if trials <= STEPPED:
+        return value
+    # What is left: log Gamma(z + s + t) Gamma(z) / [Gamma(z + s) Gamma(z + t)], alike in s and t. Its terms cancel least if s is
+    # the smaller.
+    z, rest = beta + STEPPED, trials - STEPPED
+    s, t = min(alpha, rest), max(alpha, rest)
+    far = z + t
+    gap = s * log_one_plus(t / z) + deviance(far + s, far, s) - deviance(z + s, z, s)
+    # (1 + s / z) / (1 + s / far) is 1 + s t / [z (far + s)].
+    gap += 0.5 * log_one_plus(s / z * (t / (far + s)))
+    return value - (gap + _series_step(far, s) - _series_step(z, s))
+
+
+@jit
+def _series_step(z, s):
+    """Stirling's series at z + s less that at z, for z >= 64, factored by s."""
+    u, v = 1.0 / z, 1.0 / (z + s)
+    square, product, other = u * u, u * v, v * v
+    cubes = square + product + other
+    fifths = square * square + square * product + product * product + product * other + other * other
+    return -(s * u * v) * (1.0 / 12.0 - cubes / 360.0 + fifths / 1260.0)
+
+
+@jit
+def _prepare(parameters):
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        n, alpha, beta = p[TRIALS], p[ALPHA], p[BETA]
+        excesses = log_gamma_excess(alpha + beta) - log_gamma_excess(alpha + beta + n)
+        p[CONSTANT] = excesses - log_gamma_excess(alpha) - log_gamma_excess(beta) + factorial_excess(n)
+        p[LOG_NONE], p[LOG_ALL] = _log_none(n, alpha, beta), _log_none(n, beta, alpha)
+        length = int(p[LENGTH])
+        if length > 0:
+            cells, base = np.arange(float(length)), np.empty(length)
+            _bases(cells, n, base)
+            _masses(cells, base, p, p[TABLE : TABLE + length])
+            p[TABLE + length] = -np.inf
+
+
+@jit
+def _bases(cells, trials, out):
+    """-c(x) - c(n - x) for 0 < x < n, of no meaning for others."""
+    wide_vectors()
+    for i in range(out.size):
+        x = cells[i]
+        inside = 0.0 < x < trials and x == np.floor(x)
+        count, rest = (x if inside else 1.0), (trials - x if inside else 1.0)
+        out[i] = -factorial_excess(count) - factorial_excess(rest)
+
+
+@jit
+def _log_mass(x, y, base, p, alpha, beta, halves):
+    """Branch-free log f(x) for x, y = n - x > 0, given their `base`."""
+    inline()
+    leading_alpha, leading_beta = halves
+    some, other = leading_half(x), leading_half(y)
+    # Products of halves are exact: d has all digits however close both products are.
+    small_alpha, small_beta = alpha - leading_alpha, beta - leading_beta
+    middle = leading_alpha * (y - other) + small_alpha * other - leading_beta * (x - some) - small_beta * some
+    last = small_alpha * (y - other) - small_beta * (x - some)
+    n, total = x + y, alpha + beta
+    scale = 1.0 / (total + n)
+    d = ((leading_alpha * other - leading_beta * some) + (middle + last)) * scale
+    at_x, at_y = alpha + x, beta + y
+    chance, rest = at_x * scale, at_y * scale
+    value = base + p + log_gamma_excess(at_x) + log_gamma_excess(at_y)
+    value -= deviance(x, n * chance, -d) + deviance(y, n * rest, d)
+    return value - (deviance(alpha, total * chance, d) + deviance(beta, total * rest, -d))
+
+
+@jit
+def _masses(cells, base, p, out):
+    """Log-masses of any values, given their `base`."""
+    wide_vectors()
+    trials, alpha, beta, constant, none, all_of_them = p[TRIALS], p[ALPHA], p[BETA], p[CONSTANT], p[LOG_NONE], p[LOG_ALL]
+    halves = leading_half(alpha), leading_half(beta)
+    for i in range(out.size):
+        x = cells[i]
+        inside = 0.0 < x < trials and x == np.floor(x)
+        value = _log_mass(x if inside else 1.0, trials - x if inside else 1.0, base[i], constant, alpha, beta, halves)
+        value = value if inside else -np.inf
+        value = all_of_them if x == trials else value
+        out[i] = none if x == 0.0 else value
+
+
+@jit
+def _places(cells, length, place):
+    """Where each count is in a table, `length` for what is in none."""
+    for i in range(cells.size):
+        x = cells[i]
+        place[i] = np.uint64(np.int64(x if 0.0 <= x < length and x == np.floor(x) else float(length)))
+
+
+@jit
+def _log_prob(parameters, x, out):
+    wide_vectors()
+    cells = x[0]
+    length = int(parameters[0, LENGTH])
+    if length > 0:  # one for all components, as their layout is: they share the trials
+        place = np.empty(cells.size, dtype=np.uint64)
+        _places(cells, length, place)
+        for k in range(out.shape[0]):
+            row, table = out[k], parameters[k, TABLE:]
+            for i in range(row.size):
+                row[i] += table[place[i]]
+        return
+    base, masses = np.empty(cells.size), np.empty(cells.size)
+    trials = -1.0
+    for k in range(out.shape[0]):
+        if parameters[k, TRIALS] != trials:
+            trials = parameters[k, TRIALS]
+            _bases(cells, trials, base)
+        _masses(cells, base, parameters[k], masses)
+        row = out[k]
+        for i in range(row.size):
+            row[i] += masses[i]
+
+
+@jit
+def _add_to_histogram(place, share, sums):
+    for i in range(share.size):
+        sums[place[i]] += share[i]
+
+
+@jit
+def _accumulate(parameters, x, responsibilities, statistics):
+    wide_vectors()
+    cells = x[0]
+    length = int(parameters[0, LENGTH])
+    if length > 0:
+        place = np.empty(cells.size, dtype=np.uint64)
+        _places(cells, length, place)
+        for k in range(responsibilities.shape[0]):
+            _add_to_histogram(place, responsibilities[k], statistics[k, 1:])
+        return
+    size = (statistics.shape[1] - 1) // 2
+    share, counts, rests = np.empty(cells.size), np.empty(cells.size), np.empty(cells.size)
+    for k in range(responsibilities.shape[0]):
+        trials = parameters[k, TRIALS]
+        for i in range(cells.size):
+            inside = 0.0 <= cells[i] <= trials and cells[i] == np.floor(cells[i])
+            counts[i] = cells[i] if inside else 0.0
+            rests[i] = trials - counts[i]
+            share[i] = responsibilities[k, i] if inside else 0.0
+        add_counts(share, counts, statistics[k, 1 : 1 + size])
+        add_counts(share, rests, statistics[k, 1 + size :])
+
+
+@jit
+def _maximize(statistics, parameters):
+    outcome = 0
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        if not statistics[k, 0] > 0.0 or (is_held(p[HELD], 0) and is_held(p[HELD], 1)):
+            continue
+        trials = p[TRIALS]
+        size = int(p[SUMS])
+        sums, totals = np.zeros(2 * size), np.zeros(size)
+        if p[LENGTH] > 0.0:
+            histogram, counts = statistics[k, 1 : 2 + int(trials)], np.arange(trials + 1.0)
+            add_counts(histogram, counts, sums[:size])
+            add_counts(histogram, trials - counts, sums[size:])
+        else:
+            for i in range(2 * size):
+                sums[i] = statistics[k, 1 + i]
+        # Rows that no component allows have a weight, but tell nothing.
+        weight = tabulate(sums[:size], np.empty(size))[0]
+        if not weight > 0.0:
+            continue
+        add_counts(np.full(1, weight), np.full(1, trials), totals)
+        if is_held(p[HELD], 0):
+            outcome |= _climb_one(p[BETA:], p[ALPHA], sums[size:], totals)
+        elif is_held(p[HELD], 1):
+            outcome |= _climb_one(p[ALPHA:], p[BETA], sums[:size], totals)
+        else:
+            outcome |= climb_concentrations(p[ALPHA : BETA + 1], sums, totals, LARGEST_RATIO * trials)
+    return outcome
+
+
+@jit
+def _slope(a, other, column, totals):
+    """First and second derivative of the log-likelihood in log a, and the size of the terms of the first."""
+    _, first, second = evaluate(a, 1.0, column, False)
+    _, all_first, all_second = evaluate(a + other, 1.0, totals, False)
+    slope = a * (first - all_first)
+    return slope, slope + a * a * (second - all_second), a * first
+
+
+@jit
+def _gain(a, start, other, column, totals):
+    """Log-likelihood at `a`, up to a constant."""
+    scale = start + other
+    return evaluate(a, scale, column, True)[0] - evaluate(a + other, scale, totals, True)[0]
+
+
+@jit
+def _climb_one(places, other, sums, sums_of_totals):
+    """Move a = places[0] uphill to a maximum of the likelihood, the other concentration being held. Returns LIMIT at a bound of
+    a / (a + other), UNSETTLED where the maximum was not reached."""
+    column, totals = np.empty(sums.size), np.empty(sums_of_totals.size)
+    tabulate(sums, column)
+    tabulate(sums_of_totals, totals)
+    lowest, highest = SMALLEST_SHARE * other, other / SMALLEST_SHARE
+    start = here = min(max(places[0], lowest), highest)
+    slope, curvature, scale = _slope(here, other, column, totals)
+    if abs(slope) <= 1e-16 * scale:
+        return 0
+    upwards = slope > 0.0
+    there = here
+    while True:
+        here, there = there, min(max(there * (4.0 if upwards else 0.25), lowest), highest)
+        if here == there:
+            places[0] = here
+            return LIMIT
+        if (_slope(there, other, column, totals)[0] > 0.0) != upwards:
+            break
+    a = here
+    for _ in range(100):
+        slope, curvature, scale = _slope(a, other, column, totals)
+        if (slope > 0.0) == upwards:
+            here = a
+        else:
+            there = a
+        step = -slope / curvature
+        new = a * np.exp(step) if curvature < 0.0 and abs(step) < 2.0 else np.sqrt(here * there)
+        if not min(here, there) <= new <= max(here, there):
+            new = np.sqrt(here * there)
+        settled = abs(new - a) <= 1e-9 * a  # what is left is its square, or lost in rounding
+        a = new
+        if settled:
+            break
+    if abs(a - start) <= 1e-7 * start or _gain(a, start, other, column, totals) >= _gain(start, start, other, column, totals):
+        places[0] = a
+        return 0
+    # A later maximum that is lower: Minka's fixed point climbs, slowly, to the one before it.
+    first, of_totals = evaluate(start, 1.0, column, False)[1], evaluate(start + other, 1.0, totals, False)[1]
+    places[0] = start * (first / of_totals)
+    return UNSETTLED
+
+
+class BetaBinomial(Family):
+    """Beta-binomial distribution of one column of counts: successes among a given number of trials that are alike within a row.
+
+    Parameters
+    ----------
+    trials : whole number >= 1, at most 2^53, given, never learned.
+    alpha : float > 0, or None to be learned. The mean is trials * alpha / (alpha + beta).
+    beta : float > 0, or None to be learned. The larger alpha + beta, the nearer to a Binomial; 1 and 1 give all counts alike.
+
+    Notes
+    -----
+    ``scipy.stats.betabinom(n=trials, a=alpha, b=beta)``, whose log-masses lose digits where alpha + beta or trials are large.
+
+    Held at a bound, with a :class:`~mixtures.exceptions.DegenerateWarning`: alpha + beta at 1e8 trials, where counts scatter no
+    more than a Binomial's; at 1e-8, where all counts are 0 or `trials`, of both; and alpha or beta at 1e-15 times their sum, in
+    columns of nothing but zeros or of nothing but `trials`. A single trial says nothing of alpha + beta, which then stays where
+    it was: at 2 in a fit of its own.
+
+    Examples
+    --------
+    >>> BetaBinomial(2, 1.0, 1.0).log_prob([0, 1, 3]).round(6)
+    array([-1.098612, -1.098612,      -inf])
+    >>> fitted = BetaBinomial(10).fit([1, 2, 6, 9])
+    >>> round(fitted.alpha, 6), round(fitted.beta, 6)
+    (1.104691, 1.309631)
+    """
+
+    arguments = {"trials": replace(counting, high=LARGEST_COUNT, closed_high=False, words="whole, >= 1 and below 2^53")}
+    parameters = {"alpha": concentration, "beta": concentration}
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    held = HELD
+    limit = (
+        "alpha or beta is held at a bound: counts scatter no more than a Binomial's (use Binomial there), or all of them are 0 or "
+        "the number of trials."
+    )
+
+    def __init__(self, trials: int, alpha: float | None = None, beta: float | None = None) -> None:
+        super().__init__(trials=trials, alpha=alpha, beta=beta)
+
+    trials: int
+    alpha: float
+    beta: float
+
+    @property
+    def support(self):
+        """Whole numbers from 0 to `trials`."""
+        return Whole(0.0, float(self.trials), True, True, f"whole and between 0 and {self.trials}")
+
+    @property
+    def mean(self) -> float:
+        """trials * alpha / (alpha + beta)."""
+        return self._moment("mean")
+
+    @property
+    def variance(self) -> float:
+        """n alpha beta (A + n) / (A^2 (A + 1)), A = alpha + beta, n = trials."""
+        return self._moment("var")
+
+    def to_scipy(self):
+        return scipy.stats.betabinom(self.trials, self.alpha, self.beta)
+
+    @property
+    def _plate_kind(self):
+        return BetaBinomial, self.trials  # tables and sums are as long as the trials ask
+
+    def _length(self, column):
+        longest = max(SHORT_TABLE, min(MAX_TABLE, column.n_rows // ROWS_AN_ENTRY))
+        return self.trials + 1 if self.trials < longest else 0
+
+    def _layout(self, column):
+        length = self._length(column)
+        return (TABLE + length + 1, 2 + length) if length else (TABLE, 1 + 2 * sums_for(self.trials))
+
+    def _pack(self, column):
+        length = self._length(column)
+        derived = self._layout(column)[0] - CONSTANT
+        return (self.trials, self.alpha, self.beta, 0.0, length, sums_for(self.trials), *[0.0] * derived)
+
+    def _unpack(self, row, column):
+        return BetaBinomial(self.trials, row[ALPHA], row[BETA])
+
+    def _start(self, column):
+        return BetaBinomial(self.trials, 1.0, 1.0)
