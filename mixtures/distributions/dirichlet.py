@@ -150,6 +150,8 @@ def total_of(mean_logs, gap):
         else:
             high = total
         new = total - excess / slope
+        if slope < 0.0 and abs(new - total) <= 4e-16 * total:
+            return new  # at the end of its own bracket, which would send it halfway back to the other
         if not (slope < 0.0 and low < new < high):
             new = 4.0 * total if high == np.inf else 0.25 * total if low == 0.0 else np.sqrt(low) * np.sqrt(high)
         step = abs(new - total)

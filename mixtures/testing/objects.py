@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
+import types
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -114,12 +116,26 @@ def kernels_equal_their_source(case: Case) -> None:
     share = case.random().uniform(size=(2, n))
     size, n_maxima = 1 + (n_statistics - 1) * copies, case.distribution.n_maxima
     compiled = _run(case.distribution.kernels, start, x, share, size, n_maxima, lambda kernel: kernel)
-    source = _run(case.distribution.kernels, start, x, share, size, n_maxima, lambda kernel: getattr(kernel, "py_func", kernel))
+    source = _run(case.distribution.kernels, start, x, share, size, n_maxima, uncompiled)
     for name in compiled:
         # Sums may be taken in another order and multiply-adds are fused: rounding differs, nothing else.
         scale = np.max(np.abs(source[name]), initial=0.0, where=np.isfinite(source[name]))
         same = np.allclose(compiled[name], source[name], rtol=1e-11, atol=1e-13 * scale, equal_nan=True)
         require(same, f"{name} differs: compiled {compiled[name]}, uncompiled {source[name]}")
+
+
+@cache
+def uncompiled(function: Any) -> Any:
+    """A jitted function as Python runs it, and everything jitted that it calls: those would be compiled by themselves, else."""
+    source = getattr(function, "py_func", None)
+    if source is None:
+        return function
+    names = dict(source.__globals__)
+    found = types.FunctionType(source.__code__, names, source.__name__, source.__defaults__, source.__closure__)
+    for name in source.__code__.co_names:
+        if hasattr(names.get(name), "py_func"):
+            names[name] = uncompiled(names[name])
+    return found
 
 
 def _column(distribution: Any, table: Table) -> tuple[Any, npt.NDArray[np.float64]]:
