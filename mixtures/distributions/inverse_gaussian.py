@@ -174,8 +174,8 @@ class InverseGaussian(Family):
         """mean^3 / shape."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return _inverse_gaussian(self.mean / self.shape, scale=self.shape)
+    def _scipy(self):
+        return _inverse_gaussian, (self.mean / self.shape,), {"scale": self.shape}
 
     def _layout(self, column):
         return SIZE, 3
