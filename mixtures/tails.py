@@ -30,7 +30,8 @@ class Tails:
 
     def __init__(self, base: Any) -> None:
         self._base = base
-        self.log_cdf, self.log_sf, self.isf = base._tails() if hasattr(base, "_tails") else _tails(base)
+        own: tuple[Tail, Tail, Tail | None] = base._tails() if hasattr(base, "_tails") else _tails(base)
+        self.log_cdf, self.log_sf, self.isf = own
 
     def is_right(self, low: float) -> bool:
         """Whether everything from `low` on lies right of the median."""
