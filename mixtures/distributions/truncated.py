@@ -160,7 +160,9 @@ class Truncated(OneColumn):
             if self.is_complete:
                 yield own
             untruncated = self._untruncated(x, share)[0]
-            yield untruncated | {name: value for name, value in own.items() if value is not None}
+            known = {name: value for name, value in own.items() if value is not None}
+            if 0 < len(known) < len(own):
+                yield untruncated | known
             yield untruncated
 
         found = maximise(mean_log_density, starts(), coordinates, words)
