@@ -179,11 +179,13 @@ class LocationScale(Transparent):
     def _tails(self) -> Any:
         tails = Tails(self.base)
 
-        def isf(p: Any) -> Any:
-            return self.location + self.scale * np.asarray(tails.isf(p))
+        inverse = tails.isf
 
-        log_cdf, log_sf = (lambda x, own=own: own((x - self.location) / self.scale) for own in (tails.log_cdf, tails.log_sf))
-        return log_cdf, log_sf, None if tails.isf is None else isf
+        def moved(tail: Any) -> Any:
+            return lambda x: tail((x - self.location) / self.scale)
+
+        isf = None if inverse is None else lambda p: self.location + self.scale * inverse(p)
+        return moved(tails.log_cdf), moved(tails.log_sf), isf
 
     @property
     def mean(self) -> float:

@@ -46,7 +46,7 @@ class Truncated(OneColumn):
     ``parameters`` are those of `base`, untruncated: ``Truncated(Normal(0, 1), 0, None).base.mean`` is 0 and its ``mean`` 0.798.
     Where the likelihood has no maximum, since rows lie as evenly as no member of the family (a rate of 0), the climb
     ends where rounding ends it, with a :class:`~mixtures.exceptions.DegenerateWarning` that names the parameter, or in a
-    :class:`~mixtures.exceptions.FitError`. The same as ``scipy.stats.truncate`` of newer releases, which does not fit.
+    :class:`~mixtures.exceptions.FitError`. Rows that agree get the floor of the untruncated family's own fit, with that warning. The same as ``scipy.stats.truncate`` of newer releases, which does not fit.
 
     Examples
     --------
