@@ -84,16 +84,22 @@ def log_prob(distribution: Any, X: Any) -> Floats:
     return density
 
 
-def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
-    """Weighted maximum likelihood of one distribution: M-steps with every row wholly its own, until they change nothing."""
-    table = Table.read(X)
-    table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
+def settled(distribution: Any, table: Table, weights: Floats | None) -> tuple[Assembly, int]:
+    """M-steps of one distribution, with every row of a table wholly its own, until they change nothing; and their outcome."""
     parts = take_apart([distribution], table)
     check_support(parts, table)
     assembly = Assembly([complete(parts[0], table, given=False)], table, weights)
     outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64), max_steps=MAX_STEPS)
     if outcome & FAILED:
         raise FitError(f"{type(distribution).__name__}: no parameters could be found for these rows")
+    return assembly, outcome
+
+
+def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
+    """Weighted maximum likelihood of one distribution: M-steps with every row wholly its own, until they change nothing."""
+    table = Table.read(X)
+    table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
+    assembly, outcome = settled(distribution, table, weights)
     if outcome & UNSETTLED:
         warnings.warn(
             f"{type(distribution).__name__}: the parameters still move after {MAX_STEPS} M-steps; fit again from what was found",

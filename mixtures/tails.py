@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from mixtures.constraints import Interval, Whole
+from mixtures.densities import log_densities
 
 Floats = npt.NDArray[np.float64]
+Tail = Callable[[Any], Any]
 
 FEW = 4096
 """Whole numbers that are summed rather than left to differences of cdfs."""
@@ -28,13 +30,8 @@ class Tails:
 
     def __init__(self, base: Any) -> None:
         self._base = base
-        self.log_cdf: Callable[[Any], Any]
-        self.log_sf: Callable[[Any], Any]
-        self.log_cdf, self.log_sf = base._log_tails() if hasattr(base, "_log_tails") else _log_tails(base)
-
-    def is_left(self, high: float) -> bool:
-        """Whether everything up to `high` lies left of the median."""
-        return bool(self.log_cdf(high) <= -math.log(2.0))
+        own: tuple[Tail, Tail, Tail | None] = base._tails() if hasattr(base, "_tails") else _tails(base)
+        self.log_cdf, self.log_sf, self.isf = own
 
     def is_right(self, low: float) -> bool:
         """Whether everything from `low` on lies right of the median."""
@@ -45,7 +42,7 @@ class Tails:
         if self.is_right(low):
             top = float(self.log_sf(low))
             levels = top + np.log1p(p * np.expm1(float(self.log_sf(high)) - top))
-            return self._inverse(self.log_sf, levels, low, high, lambda q: self._base.to_scipy().isf(q))
+            return self._inverse(self.log_sf, levels, low, high, self.isf)
         top = float(self.log_cdf(high))
         rest = math.exp(float(self.log_cdf(low)) - top)
         levels = top + np.log(rest + p * (1.0 - rest))
@@ -53,7 +50,7 @@ class Tails:
 
     def _inverse(self, tail: Any, levels: Floats, near: float, far: float, inverse: Any) -> Floats:
         """Where a tail's logarithm falls to each of `levels`, from `near`, where it is largest, towards `far`."""
-        if float(tail(near)) > UNDERFLOWS:
+        if inverse is not None and float(tail(near)) > UNDERFLOWS:
             return np.asarray(inverse(np.exp(levels)))
         step = math.copysign(1e-12 * max(1.0, abs(near)), far - near)
         outer = near + step
@@ -68,12 +65,26 @@ class Tails:
         return short
 
 
-def _log_tails(base: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+def _tails(base: Any) -> tuple[Tail, Tail, Tail | None]:
+    """Logarithms of cdf and survival function, and the inverse of the latter; None where only bisection finds it."""
+    named = base._scipy() if hasattr(base, "_scipy") else None
+    if named is not None:
+        family, places, names = named
+        return tuple(_with(getattr(family, method), places, names) for method in ("logcdf", "logsf", "isf"))  # type: ignore[return-value]
     try:
         frozen = base.to_scipy()
     except (AttributeError, NotImplementedError):
-        return (lambda x: np.log(base.cdf(x))), (lambda x: np.log1p(-base.cdf(x)))
-    return frozen.logcdf, frozen.logsf
+        return from_cdf(base)
+    return frozen.logcdf, frozen.logsf, frozen.isf
+
+
+def _with(method: Tail, places: Sequence[Any], names: Mapping[str, Any]) -> Tail:
+    return lambda x: method(x, *places, **names)
+
+
+def from_cdf(base: Any) -> tuple[Tail, Tail, None]:
+    """Tails of a distribution that has nothing but a cdf."""
+    return (lambda x: np.log(base.cdf(x))), (lambda x: np.log1p(-base.cdf(x))), None
 
 
 def below_and_up_to(interval: Interval) -> tuple[float, float]:
@@ -84,15 +95,19 @@ def below_and_up_to(interval: Interval) -> tuple[float, float]:
 def log_mass(base: Any, interval: Interval) -> float:
     """Logarithm of the probability of an interval, ends included, inside the support of `base`."""
     if isinstance(interval, Whole) and interval.high - interval.low < FEW:
-        return float(logsumexp(base.log_prob(np.arange(interval.low, interval.high + 1.0))))
+        return float(logsumexp(log_densities(base, np.arange(interval.low, interval.high + 1.0))))
     tails = Tails(base)
     low, high = below_and_up_to(interval)
-    if tails.is_left(high):
-        larger, smaller = float(tails.log_cdf(high)), float(tails.log_cdf(low))
-    elif tails.is_right(low):
-        larger, smaller = float(tails.log_sf(low)), float(tails.log_sf(high))
-    else:  # around the median: what is left beside both tails
-        larger, smaller = 0.0, math.log(math.exp(float(tails.log_cdf(low))) + math.exp(float(tails.log_sf(high))) or 5e-324)
+    ends = np.array([low, high])
+    left, up_to = tails.log_cdf(ends).tolist()
+    if up_to <= -math.log(2.0):  # all of it left of the median
+        larger, smaller = up_to, left
+    else:
+        beyond, right = tails.log_sf(ends).tolist()
+        if beyond <= -math.log(2.0):
+            larger, smaller = beyond, right
+        else:  # around the median: what is left beside both tails
+            larger, smaller = 0.0, math.log(math.exp(left) + math.exp(right) or 5e-324)
     share = -math.expm1(smaller - larger) if larger > -math.inf else 0.0
     if not isinstance(interval, Whole):
         if not larger > -math.inf:
@@ -109,7 +124,7 @@ def _panel(base: Any, low: Any, high: Any, rule: Any) -> float:
     low, high = np.atleast_1d(low)[:, None], np.atleast_1d(high)[:, None]
     half = high / 2 - low / 2
     x = np.clip((low / 2 + high / 2) + half * rule[0], low, high)
-    return float(logsumexp(base.log_prob(x.ravel()) + np.log(half * rule[1]).ravel()))
+    return float(logsumexp(log_densities(base, x.ravel()) + np.log(half * rule[1]).ravel()))
 
 
 def _integrated(base: Any, low: float, high: float) -> float:

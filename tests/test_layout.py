@@ -14,7 +14,7 @@ FAMILY_FILES = sorted(path for path in (PACKAGE / "distributions").glob("*.py") 
 # are the sanctioned way up: a family's log_prob calls the engine's assembly.
 LAYERS = [
     {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions", "row_supports"},
-    {"column", "engine", "numerical", "quantiles", "table", "tails"},
+    {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
     {"distributions"},
     {"door", "parts", "plates", "assembly", "checks", "standalone", "initialise", "fitting"},
     {"criteria", "model", "output"},

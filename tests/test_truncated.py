@@ -6,7 +6,19 @@ import pytest
 import scipy.stats
 
 from mixtures import GeneralMixtureModel
-from mixtures.distributions import Categorical, Exponential, Gamma, Normal, Poisson, ScipyDistribution, Truncated
+from mixtures.distributions import (
+    Categorical,
+    Exponential,
+    Frozen,
+    Gamma,
+    LocationScale,
+    Normal,
+    Poisson,
+    ScipyDistribution,
+    Truncated,
+    VonMises,
+    ZeroInflated,
+)
 from mixtures.exceptions import DataError, DegenerateWarning, NotFittedError, ParameterError
 from mixtures.testing import check_distribution
 
@@ -18,6 +30,8 @@ INSTANCES = [
     Truncated(Poisson(3.0), None, 4.5),
     Truncated(ScipyDistribution(scipy.stats.gumbel_r, loc=3.0, scale=2.0), 0.0, None),
     Truncated(scipy.stats.nbinom(5, 0.3), 2, 20),
+    Truncated(Frozen(Normal(mean=0.0, std=1.0), "mean"), 0.0, None),
+    Truncated(LocationScale(Gamma(2.0, 1.0), 30.0, 3.0), 32.0, 50.0),
 ]
 
 
@@ -130,3 +144,71 @@ def test_what_cannot_be_is_refused():
     held = Truncated(ScipyDistribution(scipy.stats.norm, scale=1.0, fixed={"loc": 0.0}), -1.0, None)
     assert held.fit([0.1, 0.5, -0.9, 3.0]).base.loc == 0.0
     assert held.n_parameters == 1
+
+
+def test_what_a_frozen_base_holds_stays():
+    x = np.abs(np.random.default_rng(0).normal(0.0, 2.0, 500))
+    fitted = Truncated(Frozen(Normal(mean=0.0)), 0, None).fit(x)
+    assert fitted.n_parameters == 1
+    assert fitted.base.base.mean == 0.0
+    assert fitted.base.held_names == ("mean",)
+    assert fitted.base.base.std == pytest.approx(np.sqrt(np.mean(x * x)), rel=1e-8)  # a half-normal
+    whole = Truncated(Frozen(Normal(1.0, 2.0)), 0, None)
+    assert whole.fit(x) == whole
+    with pytest.raises(ParameterError, match=r"Truncated: Frozen: Normal: std must be finite and > 0, found -1\.0"):
+        fitted.replaced(std=-1.0)
+
+
+def test_a_base_that_is_moved_and_stretched():
+    x = np.random.default_rng(0).gamma(2.0, 1.0, 500)
+    x = x[(x > 0.5) & (x < 4.0)]
+    plain = Truncated(Gamma(), 0.5, 4.0).fit(x)
+    moved = Truncated(LocationScale(Gamma(), 30.0, 2.0), 31.0, 38.0).fit(30.0 + 2.0 * x)
+    assert moved.base.base.shape == pytest.approx(plain.base.shape, rel=1e-6)
+    assert moved.n_parameters == 2
+    levels = [0.1, 0.5, 0.9]
+    np.testing.assert_allclose(moved.quantile(levels), 30.0 + 2.0 * plain.quantile(levels), rtol=1e-6)
+    far = Truncated(LocationScale(Normal(0.0, 1.0), 5.0, 2.0), 65.0, None)
+    np.testing.assert_allclose(far.log_prob([65.0]), Truncated(Normal(5.0, 2.0), 65.0, None).log_prob([65.0]), rtol=1e-12)
+    right = Truncated(LocationScale(Exponential(1.0), 1.0), 3.0, None)
+    np.testing.assert_allclose(right.quantile(levels), 3.0 - np.log1p(-np.array(levels)), rtol=1e-12)
+
+
+def test_angles_between_two_ends():
+    truncated = Truncated(VonMises(3.0, 0.5), -1.0, 3.0)
+    x = np.linspace(-1.0, 3.0, 20001)
+    assert np.trapezoid(np.exp(truncated.log_prob(x)), x) == pytest.approx(1.0, abs=1e-8)
+
+
+def test_a_base_that_learns_what_it_does_not_declare_is_refused():
+    with pytest.raises(ParameterError, match="base must declare all that it learns"):
+        Truncated(ZeroInflated(Poisson(2.0), 0.3), 1, None)
+
+
+@pytest.mark.parametrize("base", [Normal(), Normal(0.5, 1.0), Gamma(), ScipyDistribution(scipy.stats.norm)], ids=repr)
+def test_rows_that_agree_end_at_the_floor_at_once(base, monkeypatch):
+    monkeypatch.setattr("mixtures.numerical.MOST_EVALUATIONS", 0)
+    with pytest.warns(DegenerateWarning, match="no maximum in"):
+        fitted = Truncated(base, 0.0, 4.0).fit([1.0, 1.0, 1.0])
+    assert 20 < fitted.log_prob([1.0])[0] < 40
+    with pytest.warns(DegenerateWarning, match="no maximum in"):
+        again = fitted.fit([1.0, 1.0])
+    assert again.log_prob([1.0])[0] >= fitted.log_prob([1.0])[0]
+
+
+@pytest.mark.parametrize(
+    "start", [Normal(0.0, 1.0), Normal(-3.0, 0.5), Normal(1e3, 1e2), Gamma(30.0, 0.1), Gamma(0.1, 5.0)], ids=repr
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fit_never_ends_below_where_it_began(start, seed):
+    random = np.random.default_rng(seed)
+    x, weights = random.beta(2.0, 3.0, 60) + 0.01, random.exponential(1.0, 60)
+    begun = Truncated(start, 0.0, 1.2)
+    assert weights @ begun.fit(x, sample_weight=weights).log_prob(x) >= weights @ begun.log_prob(x)
+
+
+@pytest.mark.parametrize(("base", "most"), [(Normal(), 90), (Exponential(), 40), (Gamma(), 90)], ids=repr)
+def test_a_fit_takes_few_evaluations(base, most, monkeypatch):
+    x = np.random.default_rng(0).gamma(2.0, 1.0, 300)
+    monkeypatch.setattr("mixtures.numerical.MOST_EVALUATIONS", most)
+    Truncated(base, None, 5.0).fit(x[x < 5.0])

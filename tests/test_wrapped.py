@@ -176,3 +176,10 @@ def test_zero_inflation_within_a_mixture_of_columns_never_lowers_the_likelihood(
     assert np.diff(model.history_).min() > -1e-12
     rates = sorted(component.factors[0].base.rate for component in model.components_)
     assert rates == pytest.approx([2.0, 8.0], rel=0.2)
+
+
+def test_what_the_base_of_a_moved_one_learns_counts():
+    moved = LocationScale(Gamma(2.0, 1.0), 30.0, 3.0)
+    assert moved.n_parameters == 2
+    assert moved.parameter_values() == {"shape": 2.0, "rate": 1.0}
+    assert moved.replaced(rate=2.0, location=1.0) == LocationScale(Gamma(2.0, 2.0), 1.0, 3.0)

@@ -305,9 +305,30 @@ class Family(Declared):
 
         return fit(self, X, sample_weight)
 
+    def _scipy(self) -> tuple[Any, tuple[Any, ...], dict[str, Any]] | None:
+        """Family of `scipy.stats` and its arguments, by place and by name, of the distribution that equals this one.
+
+        A family gives these or overrides :meth:`to_scipy`. To freeze them takes 0.6 ms, some twenty times what a cdf takes.
+        """
+        return None
+
     def to_scipy(self) -> Any:
         """The frozen `scipy.stats` distribution that equals this one; source of samples, cdf, quantiles and moments."""
-        raise NotImplementedError(f"{type(self).__name__} has no equivalent in scipy.stats")
+        named = self._scipy()
+        if named is None:
+            raise NotImplementedError(f"{type(self).__name__} has no equivalent in scipy.stats")
+        family, places, names = named
+        return family(*places, **names)
+
+    def _asked(self, method: str, *values: Any) -> Any:
+        """What a method of that distribution answers."""
+        self._require_complete()
+        named = self._scipy()
+        with np.errstate(all="ignore"):  # scipy's formulas may pass through infinity with a warning and still be right
+            if named is None:
+                return getattr(self.to_scipy(), method)(*values)
+            family, places, names = named
+            return getattr(family, method)(*values, *places, **names)
 
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, 1)."""
@@ -317,17 +338,11 @@ class Family(Declared):
 
     def cdf(self, x: Any) -> Floats:
         """Probability of a value <= x, elementwise."""
-        self._require_complete()
-        with np.errstate(all="ignore"):  # scipy's formulas may pass through infinity with a warning and still be right
-            return np.asarray(self.to_scipy().cdf(x))
+        return np.asarray(self._asked("cdf", x))
 
     def quantile(self, probability: Any) -> Floats:
         """Smallest value whose cdf reaches `probability`, elementwise."""
-        self._require_complete()
-        with np.errstate(all="ignore"):
-            return np.asarray(self.to_scipy().ppf(probability))
+        return np.asarray(self._asked("ppf", probability))
 
     def _moment(self, which: str) -> float:
-        self._require_complete()
-        with np.errstate(all="ignore"):
-            return float(getattr(self.to_scipy(), which)())
+        return float(self._asked(which))

@@ -107,8 +107,8 @@ class Bernoulli(Family):
         """p (1 - p)."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.bernoulli(self.probability)
+    def _scipy(self):
+        return scipy.stats.bernoulli, (self.probability,), {}
 
     def _layout(self, column):
         return SIZE, 2

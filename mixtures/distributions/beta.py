@@ -260,8 +260,8 @@ class Beta(Family):
         """alpha beta / ((alpha + beta)^2 (alpha + beta + 1))."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.beta(self.alpha, self.beta)
+    def _scipy(self):
+        return scipy.stats.beta, (self.alpha, self.beta), {}
 
     def _layout(self, column):
         return SIZE, 3

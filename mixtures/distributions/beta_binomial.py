@@ -430,8 +430,8 @@ class BetaBinomial(Family):
         """n alpha beta (A + n) / (A^2 (A + 1)), A = alpha + beta, n = trials."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.betabinom(self.trials, self.alpha, self.beta)
+    def _scipy(self):
+        return scipy.stats.betabinom, (self.trials, self.alpha, self.beta), {}
 
     @property
     def _plate_kind(self):

@@ -192,8 +192,8 @@ class Binomial(Family):
         """trials * probability * (1 - probability)."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.binom(self.trials, self.probability)
+    def _scipy(self):
+        return scipy.stats.binom, (self.trials, self.probability), {}
 
     def _layout(self, column):
         # A table no longer than the data: a fit of a few rows should not pay for a long one.

@@ -122,8 +122,8 @@ class DiscreteUniform(Family):
         self._require_complete()
         return ((self.high - self.low + 1.0) ** 2 - 1.0) / 12.0  # scipy divides by 0 for a point mass
 
-    def to_scipy(self):
-        return scipy.stats.randint(self.low, self.high + 1)
+    def _scipy(self):
+        return scipy.stats.randint, (self.low, self.high + 1), {}
 
     def _layout(self, column):
         return SIZE, 3

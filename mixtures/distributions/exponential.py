@@ -120,8 +120,8 @@ class Exponential(Family):
         """1 / rate^2."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.expon(scale=1.0 / self.rate)
+    def _scipy(self):
+        return scipy.stats.expon, (), {"scale": 1.0 / self.rate}
 
     def _layout(self, column):
         return SIZE, 2

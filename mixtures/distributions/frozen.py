@@ -12,7 +12,7 @@ import numpy as np
 
 from mixtures._numba import jit
 from mixtures.distributions.base import Kernels
-from mixtures.distributions.wrapped import Wrapped, computed
+from mixtures.distributions.wrapped import Transparent, Wrapped, computed
 from mixtures.exceptions import ParameterError
 
 
@@ -26,7 +26,7 @@ def _stay(statistics, parameters):
     return 0
 
 
-class Frozen(Wrapped):
+class Frozen(Transparent):
     """A distribution with parameters that are known, and stay as they are in every fit.
 
     Parameters
@@ -50,12 +50,13 @@ class Frozen(Wrapped):
     def __init__(self, base: Any, *held: str) -> None:
         super().__init__(base)
         names = list(base.parameters)
+        values = base.parameter_values()
         for name in held:
             if name not in names:
                 raise ParameterError(f"Frozen: {type(base).__name__} has the parameters {names}, found {name!r}")
-            if vars(base)[name] is None:
+            if values[name] is None:
                 raise ParameterError(f"Frozen: {name} of {base!r} must have a value to be held at")
-        chosen = tuple(name for name in names if (name in held if held else vars(base)[name] is not None))
+        chosen = tuple(name for name in names if (name in held if held else values[name] is not None))
         if not chosen:
             raise ParameterError(f"Frozen: expected a distribution with a parameter to hold, found {base!r}")
         if not (len(chosen) == len(names) or base.held is not None):
@@ -63,6 +64,11 @@ class Frozen(Wrapped):
         vars(self)["held_names"] = chosen
 
     held_names: tuple[str, ...]
+
+    @computed
+    def parameters(self):
+        """Those of the base that are not held."""
+        return {name: constraint for name, constraint in self.base.parameters.items() if name not in self.held_names}
 
     def __repr__(self) -> str:
         return f"Frozen({self.base!r}, {', '.join(map(repr, self.held_names))})"
@@ -73,7 +79,8 @@ class Frozen(Wrapped):
     @property
     def is_whole(self) -> bool:
         """Whether nothing is left to learn."""
-        return len(self.held_names) == len(self.base.parameters) and not isinstance(self.base, Wrapped)
+        is_all = isinstance(self.base, Transparent) or not isinstance(self.base, Wrapped)  # that the base learns
+        return is_all and len(self.held_names) == len(self.base.parameters)
 
     def _covering(self, table, columns, held=()):
         return Frozen(self.base._covering(table, columns, self.held_names), *self.held_names)
@@ -95,8 +102,11 @@ class Frozen(Wrapped):
 
     def _with(self, base: Any) -> Frozen:
         """`base` with this one's values of what is held: to the last bit."""
-        kept = {name: vars(self.base)[name] for name in self.held_names}
-        return Frozen(type(base)(**{**base._values(), **kept}), *self.held_names)
+        values = self.base.parameter_values()
+        return self._around(base.replaced(**{name: values[name] for name in self.held_names}))
+
+    def _around(self, base: Any, **arguments: Any) -> Frozen:
+        return Frozen(base, *self.held_names)
 
     def _completed(self, table, columns):
         return self._with(self.base._completed(table, columns))

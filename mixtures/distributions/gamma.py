@@ -240,8 +240,8 @@ class Gamma(Family):
         """shape / rate^2."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.gamma(self.shape, scale=1.0 / self.rate)
+    def _scipy(self):
+        return scipy.stats.gamma, (self.shape,), {"scale": 1.0 / self.rate}
 
     def _layout(self, column):
         return SIZE, 3

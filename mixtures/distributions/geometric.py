@@ -109,9 +109,11 @@ class Geometric(Family):
         """(1 - probability) / probability^2."""
         return self._moment("var")
 
-    def to_scipy(self):
+    def _scipy(self):
         # Quantiles of geom divide by log(1 - p).
-        return scipy.stats.geom(self.probability) if self.probability < 1.0 else scipy.stats.bernoulli(0.0, loc=1)
+        return (
+            (scipy.stats.geom, (self.probability,), {}) if self.probability < 1.0 else (scipy.stats.bernoulli, (0.0,), {"loc": 1})
+        )
 
     def _layout(self, column):
         return SIZE, 2

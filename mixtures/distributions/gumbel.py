@@ -270,8 +270,8 @@ class Gumbel(Family):
         """scale^2 pi^2 / 6."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.gumbel_r(self.location, self.scale)
+    def _scipy(self):
+        return scipy.stats.gumbel_r, (self.location, self.scale), {}
 
     def _layout(self, column):
         return SIZE, 6

@@ -126,8 +126,8 @@ class HalfNormal(Family):
         """scale^2 (1 - 2 / pi)."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.halfnorm(scale=self.scale)
+    def _scipy(self):
+        return scipy.stats.halfnorm, (), {"scale": self.scale}
 
     def _layout(self, column):
         return SIZE, 2

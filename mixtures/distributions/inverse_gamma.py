@@ -113,8 +113,8 @@ class InverseGamma(Family):
         """scale^2 / ((shape - 1)^2 (shape - 2)), infinite for a shape of at most 2."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.invgamma(self.shape, scale=self.scale)
+    def _scipy(self):
+        return scipy.stats.invgamma, (self.shape,), {"scale": self.scale}
 
     def _layout(self, column):
         return SIZE, 3

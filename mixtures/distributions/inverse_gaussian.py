@@ -149,8 +149,8 @@ class InverseGaussian(Family):
         """mean^3 / shape."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return wald(self.mean / self.shape, scale=self.shape)
+    def _scipy(self):
+        return wald, (self.mean / self.shape,), {"scale": self.shape}
 
     def _layout(self, column):
         return SIZE, 3

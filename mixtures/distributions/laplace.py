@@ -289,8 +289,8 @@ class Laplace(Family):
         """2 scale^2."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.laplace(self.location, self.scale)
+    def _scipy(self):
+        return scipy.stats.laplace, (self.location, self.scale), {}
 
     def _layout(self, column):
         return SIZE, N_STATISTICS

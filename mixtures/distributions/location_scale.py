@@ -16,8 +16,9 @@ from mixtures._numba_calls import call_accumulate, call_log_prob, call_maximize,
 from mixtures.column import Column
 from mixtures.constraints import Whole, between, positive, real
 from mixtures.distributions.base import Kernels
-from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Wrapped, computed, part_from
+from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Transparent, computed, part_from
 from mixtures.exceptions import ParameterError
+from mixtures.tails import Tails
 
 # Packed parameters: addresses of the base's kernels, the way from a cell to the base's, and the base's own.
 LOCATION = 4
@@ -79,7 +80,7 @@ def _maximize(statistics, parameters):
     return outcome
 
 
-class LocationScale(Wrapped):
+class LocationScale(Transparent):
     """A distribution of one column moved by a known location and stretched by a known scale: a Gamma of waiting times that
     begin at 30, a Geometric that counts from 0, a Beta on percentages.
 
@@ -139,8 +140,8 @@ class LocationScale(Wrapped):
         whole = column.whole and self.scale == 1.0 and self.location.is_integer()
         return Column(column.name, column.n_rows, column.n_missing, lower, upper, None, whole)
 
-    def _around(self, base: Any) -> LocationScale:
-        return LocationScale(base, self.location, self.scale)
+    def _around(self, base: Any, **arguments: Any) -> LocationScale:
+        return LocationScale(base, **{"location": self.location, "scale": self.scale, **arguments})
 
     def _start(self, column):
         return self._around(self._started(self._moved(column)))
@@ -174,6 +175,17 @@ class LocationScale(Wrapped):
     def quantile(self, probability: Any) -> Any:
         """Smallest value whose cdf reaches `probability`, elementwise."""
         return self.location + self.scale * self.base.quantile(probability)
+
+    def _tails(self) -> Any:
+        tails = Tails(self.base)
+
+        inverse = tails.isf
+
+        def moved(tail: Any) -> Any:
+            return lambda x: tail((x - self.location) / self.scale)
+
+        isf = None if inverse is None else lambda p: self.location + self.scale * inverse(p)
+        return moved(tails.log_cdf), moved(tails.log_sf), isf
 
     @property
     def mean(self) -> float:

@@ -111,9 +111,9 @@ class LogNormal(Family):
         with np.errstate(over="ignore"):
             return float(np.expm1(self.std_log**2) * np.exp(2.0 * self.mean_log + self.std_log**2))
 
-    def to_scipy(self):
+    def _scipy(self):
         with np.errstate(over="ignore"):
-            return scipy.stats.lognorm(self.std_log, scale=np.exp(self.mean_log))
+            return scipy.stats.lognorm, (self.std_log,), {"scale": np.exp(self.mean_log)}
 
     def _layout(self, column):
         return SIZE, 3

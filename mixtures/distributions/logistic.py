@@ -235,8 +235,8 @@ class Logistic(Family):
         """scale^2 pi^2 / 3."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.logistic(self.location, self.scale)
+    def _scipy(self):
+        return scipy.stats.logistic, (self.location, self.scale), {}
 
     def _layout(self, column):
         return SIZE, 9

@@ -334,8 +334,8 @@ class NegativeBinomial(Family):
         """size (1 - probability) / probability^2."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.nbinom(self.size, self.probability)
+    def _scipy(self):
+        return scipy.stats.nbinom, (self.size, self.probability), {}
 
     def _layout(self, column):
         # Tables no longer than the data, as for a Poisson.

@@ -267,8 +267,8 @@ class Normal(Family):
         """Square of the standard deviation."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.norm(self.mean, self.std)
+    def _scipy(self):
+        return scipy.stats.norm, (self.mean, self.std), {}
 
     def _layout(self, column):
         return SIZE, 3

@@ -138,8 +138,8 @@ class Poisson(Family):
         """The rate."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.poisson(self.rate)
+    def _scipy(self):
+        return scipy.stats.poisson, (self.rate,), {}
 
     def _layout(self, column):
         # A table no longer than the data: a fit of a few rows should not pay for a long one.

@@ -133,8 +133,8 @@ class Rayleigh(Family):
         """scale^2 (2 - pi / 2)."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.rayleigh(scale=self.scale)
+    def _scipy(self):
+        return scipy.stats.rayleigh, (), {"scale": self.scale}
 
     def _layout(self, column):
         return SIZE, 2

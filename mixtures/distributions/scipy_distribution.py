@@ -24,7 +24,7 @@ from mixtures.constraints import Interval, Whole, between, positive, real
 from mixtures.distributions.base import Floats
 from mixtures.distributions.one_column import OneColumn, weighted_quantiles
 from mixtures.exceptions import ParameterError
-from mixtures.numerical import Coordinate, Values, maximise
+from mixtures.numerical import Coordinate, Values, maximise, weighted_sum
 
 MOST_STARTS = 64
 SKETCH = 1000
@@ -188,10 +188,8 @@ class ScipyDistribution(OneColumn):
         with np.errstate(all="ignore"):
             return float(getattr(self.to_scipy(), which)())
 
-    def _log_tails(self) -> tuple[Any, Any]:
-        arguments = self._arguments(vars(self))
-        log_cdf, log_sf = self.family.logcdf, self.family.logsf
-        return (lambda x: log_cdf(x, *arguments)), (lambda x: log_sf(x, *arguments))
+    def _scipy(self) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        return self.family, tuple(self._arguments(vars(self))), {}
 
     def _drawn(self, n: int, random: Any) -> Floats:
         return np.asarray(self.to_scipy().rvs(size=n, random_state=random), dtype=float)
@@ -227,8 +225,15 @@ class ScipyDistribution(OneColumn):
         ]
 
         def mean_log_density(values: Values) -> float:
-            return float(share @ self._log_density(x, values))
+            return weighted_sum(share, self._log_density(x, values))
 
+        if float(np.ptp(x)) <= 0.0 and {"loc", "scale"} <= constraints.keys():
+            # The density at these rows grows without bound as the scale falls: whatever the shapes are, there is no maximum.
+            for start in self._starts(x, weights):
+                narrow = start | {"scale": floor, "loc": middle - floor * float(self.family.median(*self._shapes(start)))}
+                values = max(narrow, start, key=mean_log_density)
+                if math.isfinite(mean_log_density(values)):
+                    return self._trusted(**{**vars(self), **values, "untold": ("scale",)})
         words = f"ScipyDistribution({_name(self.family)})"
         found = maximise(mean_log_density, self._starts(x, weights), coordinates, words)
         return self._trusted(**{**vars(self), **found.values, "untold": found.untold})

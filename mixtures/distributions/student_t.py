@@ -170,8 +170,8 @@ class StudentT(Family):
         """scale^2 df / (df - 2) where df > 2, else infinite or NaN."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return _wide_t(self.df, self.location, self.scale)
+    def _scipy(self):
+        return _wide_t, (self.df, self.location, self.scale), {}
 
     def _layout(self, column):
         return SIZE, 1 + SUMS

@@ -13,7 +13,7 @@ evenly than any member's (Cohen 1991, "Truncated and censored samples").
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -21,11 +21,14 @@ import numpy as np
 from scipy.integrate import quad
 
 from mixtures.constraints import Interval, Whole, between
+from mixtures.densities import Densities
 from mixtures.distributions.base import Declared, Floats
 from mixtures.distributions.one_column import OneColumn, weighted_quantiles
 from mixtures.distributions.scipy_distribution import as_distribution
+from mixtures.engine.plan import FLOORED
 from mixtures.exceptions import ParameterError
-from mixtures.numerical import Coordinate, Values, maximise
+from mixtures.numerical import Coordinate, Values, maximise, weighted_sum
+from mixtures.table import Table
 from mixtures.tails import Tails, below_and_up_to, log_mass
 
 
@@ -43,7 +46,8 @@ class Truncated(OneColumn):
     ``parameters`` are those of `base`, untruncated: ``Truncated(Normal(0, 1), 0, None).base.mean`` is 0 and its ``mean`` 0.798.
     Where the likelihood has no maximum, since rows lie as evenly as no member of the family (a rate of 0), the climb
     ends where rounding ends it, with a :class:`~mixtures.exceptions.DegenerateWarning` that names the parameter, or in a
-    :class:`~mixtures.exceptions.FitError`. The same as ``scipy.stats.truncate`` of newer releases, which does not fit.
+    :class:`~mixtures.exceptions.FitError`. Rows that agree get the floor of the untruncated family's own fit, with that warning.
+    The same as ``scipy.stats.truncate`` of newer releases, which does not fit.
 
     Examples
     --------
@@ -61,6 +65,8 @@ class Truncated(OneColumn):
         for name, constraint in base.parameters.items():
             if not isinstance(constraint, Interval) or isinstance(constraint, Whole):
                 raise ParameterError(f"Truncated: base must have numbers as parameters, but {name} must be {constraint.words}")
+        if getattr(base, "n_parameters", 0) != len(base.parameters):
+            raise ParameterError(f"Truncated: base must declare all that it learns among its parameters, found {base!r}")
         vars(self).update(base=base, low=_end("low", low, -math.inf), high=_end("high", high, math.inf))
         own = _within(self.base.support, self.low, self.high)
         if not (own.low < own.high or (own.low == own.high and isinstance(own, Whole))):
@@ -132,25 +138,67 @@ class Truncated(OneColumn):
             return self._trusted(**self._values())
         share = weights / weights.max()
         share = share / share.sum()
-        x, place = np.unique(x, return_inverse=True)
-        share = np.bincount(place.ravel(), weights=share).astype(float)
+        if isinstance(self.support, Whole):  # few distinct values: each is asked for once
+            x, place = np.unique(x, return_inverse=True)
+            share = np.bincount(place.ravel(), weights=share).astype(float)
         low, middle, high = weighted_quantiles(x, share, [0.25, 0.5, 0.75]).tolist()
         spread = next((s for s in (high - low, float(np.ptp(x)), abs(middle)) if s > 0), 1.0)
         coordinates = [Coordinate(name, constraint, middle, spread) for name, constraint in self.parameters.items()]
+        densities = Densities(self.base, x) if hasattr(self.base, "kernels") else lambda base: base._log_density(x)
 
         def mean_log_density(values: Values) -> float:
-            return float(share @ self.replaced(**values)._log_density(x))
+            candidate = self.replaced(**values)
+            return weighted_sum(share, densities(candidate.base)) - candidate._mass()
+
+        words = f"Truncated({type(self.base).__name__})"
+        own = self.parameter_values()
+        if float(np.ptp(x)) <= 0.0 and not isinstance(self.support, Whole):
+            pole = self._at_a_pole(x, share, mean_log_density)
+            if pole is not None:
+                return pole
 
         def starts() -> Iterator[Values]:
             if self.is_complete:
-                yield self.parameter_values()
-            untruncated = self.base.fit(x, sample_weight=share).parameter_values()
-            yield untruncated | {name: value for name, value in self.parameter_values().items() if value is not None}
+                yield own
+            untruncated = self._untruncated(x, share)[0]
+            known = {name: value for name, value in own.items() if value is not None}
+            if 0 < len(known) < len(own):
+                yield untruncated | known
             yield untruncated
 
-        found = maximise(mean_log_density, starts(), coordinates, f"Truncated({type(self.base).__name__})")
-        fitted = self.replaced(**{name: found.values[name] for name in self.parameters})
+        found = maximise(mean_log_density, starts(), coordinates, words)
+        fitted = self.replaced(**{name: found.values[name] for name in own})
         vars(fitted)["untold"] = found.untold
+        return fitted
+
+    def _untruncated(self, x: Floats, share: Floats) -> tuple[Values, tuple[str, ...]]:
+        """Parameters that fit the rows without regard to the ends, and those of them that rounding alone has ended."""
+        if not hasattr(self.base, "kernels"):
+            fitted = self.base._fitted(x, share)
+            return fitted.parameter_values(), fitted.untold
+        from mixtures.standalone import settled
+
+        assembly, outcome = settled(self.base, Table.read(x), share)
+        return assembly.unpack()[0].parameter_values(), tuple(self.parameters) if outcome & FLOORED else ()
+
+    def _at_a_pole(self, x: Floats, share: Floats, mean_log_density: Callable[[Values], float]) -> Truncated | None:
+        """The fit to rows that agree, where the untruncated density of these grows without bound.
+
+        So does the truncated one, which is larger: there is no maximum to climb to, and the untruncated fit's floor is as good as
+        any. Parameters at hand that are likelier still are kept.
+        """
+        values, untold = self._untruncated(x, share)
+        if not untold:
+            return None
+        own = self.parameter_values()
+        with np.errstate(all="ignore"):
+            reached = mean_log_density(values)
+            if not math.isfinite(reached):
+                return None
+            if self.is_complete and reached <= mean_log_density(own) < math.inf:
+                values = own
+        fitted = self.replaced(**values)
+        vars(fitted)["untold"] = untold
         return fitted
 
     def cdf(self, x: Any) -> Floats:

@@ -135,8 +135,8 @@ class Uniform(Family):
         """(high - low)^2 / 12."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.uniform(self.low, self.high - self.low)
+    def _scipy(self):
+        return scipy.stats.uniform, (self.low, self.high - self.low), {}
 
     def _layout(self, column):
         return SIZE, 3

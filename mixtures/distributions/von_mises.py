@@ -37,6 +37,7 @@ from mixtures.engine.special import (
     reduced_angle,
     sin_quarter,
 )
+from mixtures.tails import from_cdf
 
 LOCATION = 0  # in [-pi, pi], and what it lacks
 REST = 1
@@ -250,6 +251,9 @@ class VonMises(Family):
         self._require_complete()
         x, location = np.asarray(x, dtype=float), math.remainder(self.location, 2 * np.pi)
         return _mass(x - location, self.concentration) - _mass(-np.pi - location, self.concentration)
+
+    def _tails(self) -> Any:
+        return from_cdf(self)  # scipy's begins half a turn before the location
 
     def quantile(self, probability: Any) -> Any:
         """The angle in [-pi, pi] whose cdf is `probability`, elementwise."""

@@ -285,8 +285,8 @@ class Weibull(Family):
         """scale^2 (Gamma(1 + 2 / shape) - Gamma(1 + 1 / shape)^2)."""
         return self._moment("var")
 
-    def to_scipy(self):
-        return scipy.stats.weibull_min(self.shape, scale=self.scale)
+    def _scipy(self):
+        return scipy.stats.weibull_min, (self.shape,), {"scale": self.scale}
 
     def _layout(self, column):
         return SIZE, 11

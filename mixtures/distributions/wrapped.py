@@ -6,13 +6,15 @@ own packed parameters last, so that these are, for every component, a matrix of 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from mixtures._numba import bits_to_float, jit, matrix
 from mixtures._numba_calls import address_of
 from mixtures.distributions.base import Family
 from mixtures.exceptions import ParameterError
+from mixtures.tails import Tails
 
 PREPARE, LOG_PROB, ACCUMULATE, MAXIMIZE = range(4)
 """Places of the addresses of the base's kernels, as the bits of floats."""
@@ -107,3 +109,48 @@ class Wrapped(Family):
     def _pack(self, column: Any) -> Sequence[float]:
         packed: Sequence[float] = self.base._pack(column)
         return packed
+
+
+class Transparent(Wrapped):
+    """A wrapper that learns nothing of its own: its parameters are those of its base that are learned."""
+
+    # While a wrapper's own arguments are checked there is no base yet.
+    parameters = computed(lambda self: dict(getattr(vars(self).get("base"), "parameters", {})))
+
+    @abstractmethod
+    def _around(self, base: Any, **arguments: Any) -> Self:
+        """This wrapper around another base, with other values for some of its own arguments."""
+
+    def parameter_values(self) -> dict[str, Any]:
+        """Values of the parameters by name, as the base has them; None for those to be learned."""
+        own = self.base.parameter_values()
+        return {name: own[name] for name in self.parameters}
+
+    def replaced(self, **parameters: Any) -> Self:
+        """This distribution with other values for some of its parameters and arguments."""
+        own = {name: parameters.pop(name) for name in self.parameters if name in parameters}
+        try:
+            base = self.base.replaced(**own)
+        except ParameterError as error:
+            raise ParameterError(f"{type(self).__name__}: {error}") from None
+        return self._around(base, **parameters)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every parameter of the base has a value."""
+        return bool(self.base.is_complete)
+
+    def _require_complete(self) -> None:
+        self.base._require_complete()
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters of the base."""
+        return int(self.base.n_parameters)
+
+    def _count(self, name: str) -> int:
+        return int(self.base._count(name))
+
+    def _tails(self) -> Any:
+        tails = Tails(self.base)
+        return tails.log_cdf, tails.log_sf, tails.isf
