@@ -62,7 +62,8 @@ def test_log_densities_agree_with_many_digits(path, family_table):
 def free(constraint, value):
     """A parameter on the whole real line, where an optimiser may go anywhere."""
     if np.isfinite(constraint.low) and np.isfinite(constraint.high):
-        share = (value - constraint.low) / (constraint.high - constraint.low)
+        # An end itself is infinitely far.
+        share = min(max((value - constraint.low) / (constraint.high - constraint.low), 1e-12), 1 - 1e-12)
         return np.log(share / (1 - share))
     return np.log(value - constraint.low) if np.isfinite(constraint.low) else value
 

@@ -25,9 +25,9 @@ from mixtures._numba import jit, matrix, wide_vectors
 from mixtures.constraints import Covariance, Vector, degrees_of_freedom, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.linear import STRIDE, cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
-from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
+from mixtures.engine.plan import FLOORED, LIMIT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log, log_one_plus
-from mixtures.engine.student import SUMS, add_sums, climb, log_constant
+from mixtures.engine.student import LARGEST_DF, LEAST_DF, SUMS, add_sums, climb, log_constant
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 
 # Packed parameters: four numbers, two vectors (d,), two matrices (d, d), about the columns' origins and in their units.
@@ -43,7 +43,8 @@ STEADY = 1e-10
 """What the last step may move, in scales, correlations or parts of df."""
 NOTHING, NOTHING_IN_A_PLANE = 2e-16, 1e-5
 """Gains that are rounding."""
-LEAST_VARIANCE = 1e-290
+LEAST_VARIANCE, LARGEST_VARIANCE, FARTHEST = 1e-290, 1e290, 1e145
+"""What a scale matrix may hold, and where a location may be, in units of the columns, for squares to be float64."""
 
 
 @jit
@@ -144,12 +145,14 @@ def _expanded_step(statistics, parameters, k, d, shift, lower, inverse):
     far = 0.0
     for i in range(d):
         shift[i] = 0.0 if keeps_location else first[i] / rest
-        smallest[i] = floor[i] * floor[i]
+        # From far away the moments about the new location are rounding: of a variance there, that much is known.
+        smallest[i] = max(floor[i] * floor[i], 16 * 2.2e-16 * second[i, i] / rest)
         far = max(far, abs(shift[i]) / np.sqrt(scale[i, i]))
     for i in range(d):
         for j in range(i + 1):
             moments[i, j] = second[i, j] / rest - shift[i] * shift[j]
             moments[j, i] = moments[i, j]
+        moments[i, i] = max(moments[i, i], smallest[i])
     held = 0
     logs = 0.0
     if not keeps_scale:
@@ -205,6 +208,8 @@ def _maximize(statistics, parameters):
                         scale[i, j] = value
         else:
             p[DF] = df
+            if not keeps_df and (df >= LARGEST_DF or df <= LEAST_DF):
+                outcome |= LIMIT
             factor = np.exp(-2.0 * move[0])
             for i in range(d):
                 for j in range(d):
@@ -255,6 +260,7 @@ class MultivariateStudentT(Family):
     uses_unit = True
     uses_origin = True
     held = HELD
+    limit = "df is at an end of what a fit finds; at 1e10 the rows have no heavier tails than a Normal's: use MultivariateNormal"
 
     def __init__(self, df: float | None = None, location: Any = None, scale_matrix: Any = None) -> None:
         super().__init__(df=df, location=location, scale_matrix=scale_matrix)
@@ -308,12 +314,14 @@ class MultivariateStudentT(Family):
         if len(self.location) != d:
             raise DataError(f"MultivariateStudentT: expected {len(self.location)} columns, as its location has, found {d}")
         origin, unit = _frame(columns)
-        location, scale = (np.asarray(self.location) - origin) / unit, np.asarray(self.scale_matrix) / unit / unit[:, None]
-        for column, variance in zip(columns, np.diagonal(scale), strict=True):
-            if not variance > LEAST_VARIANCE:
+        with np.errstate(over="ignore", under="ignore"):
+            location, scale = (np.asarray(self.location) - origin) / unit, np.asarray(self.scale_matrix) / unit / unit[:, None]
+        for column, place, variance in zip(columns, location, np.diagonal(scale), strict=True):
+            if not (LEAST_VARIANCE < variance < LARGEST_VARIANCE and abs(place) < FARTHEST):
                 raise DataError(
-                    f"MultivariateStudentT on column {column.name}: squares of scales next to nothing beside values to "
-                    f"{column.magnitude:.3g} are no float64; scale the column or start nearer"
+                    f"MultivariateStudentT on column {column.name}: squares of a scale {np.sqrt(variance) * column.unit:.3g} or a "
+                    f"location {place * column.unit + column.origin:.3g} beside values to {column.magnitude:.3g} are no float64; "
+                    "scale the column or start nearer"
                 )
         floor = np.array([column.floor for column in columns]) / unit
         numbers = [np.array([0.0, np.log(unit).sum(), 0.0, self.df]), location, floor, scale.ravel(), np.zeros(d * d)]
