@@ -37,7 +37,7 @@ CONSTANT = 2
 DF = 3
 HEAD = 4
 LOCATION, FLOOR = range(2)
-SCALE_MATRIX, WHITENER = range(2)  # S, L^-1
+LOWER, WHITENER = range(2)  # L, L^-1: of S = L L' the pivots of rows in a plane would be rounding
 
 STEADY = 1e-10
 """What the last step may move, in scales, correlations or parts of df."""
@@ -67,12 +67,19 @@ def _square(parameters, k, which, d):
 
 
 @jit
+def _product(lower, i, j):
+    """(L L')[i, j]."""
+    value = 0.0
+    for c in range(min(i, j) + 1):
+        value += lower[i, c] * lower[j, c]
+    return value
+
+
+@jit
 def _prepare(parameters):
     d = _width(parameters)
-    lower, none = np.empty((d, d)), np.zeros(d)
     for k in range(parameters.shape[0]):
-        lower[:] = _square(parameters, k, SCALE_MATRIX, d)
-        cholesky(lower, none)
+        lower = _square(parameters, k, LOWER, d)
         invert_lower(lower, _square(parameters, k, WHITENER, d))
         constant = log_constant(parameters[k, DF], float(d)) - parameters[k, LOG_UNIT] - d * HALF_LOG_2PI
         for i in range(d):
@@ -138,7 +145,7 @@ def _expanded_step(statistics, parameters, k, d, shift, lower, inverse):
     total, rest, near = statistics[k, 0], statistics[k, SUMS], statistics[k, 2]  # sums of weights, of 1 - w, of w
     first = matrix(statistics, k * size + 1 + SUMS, 1, d)[0]
     second = matrix(statistics, k * size + 1 + SUMS + d, d, d)
-    scale, whitener = _square(parameters, k, SCALE_MATRIX, d), _square(parameters, k, WHITENER, d)
+    old, whitener = _square(parameters, k, LOWER, d), _square(parameters, k, WHITENER, d)
     floor = _vector(parameters, k, FLOOR, d)
     moments, smallest = np.empty((d, d)), np.empty(d)
     keeps_location, keeps_scale = is_held(parameters[k, HELD], 1), is_held(parameters[k, HELD], 2)
@@ -147,7 +154,7 @@ def _expanded_step(statistics, parameters, k, d, shift, lower, inverse):
         shift[i] = 0.0 if keeps_location else first[i] / rest
         # From far away the moments about the new location are rounding: of a variance there, that much is known.
         smallest[i] = max(floor[i] * floor[i], 16 * 2.2e-16 * second[i, i] / rest)
-        far = max(far, abs(shift[i]) / np.sqrt(scale[i, i]))
+        far = max(far, abs(shift[i]) / np.sqrt(_product(old, i, i)))
     for i in range(d):
         for j in range(i + 1):
             moments[i, j] = second[i, j] / rest - shift[i] * shift[j]
@@ -162,15 +169,16 @@ def _expanded_step(statistics, parameters, k, d, shift, lower, inverse):
         for i in range(d):
             logs -= log(lower[i, i] * whitener[i, i])
             for j in range(i + 1):
-                value = 0.0
-                for c in range(j + 1):
-                    value += lower[i, c] * lower[j, c]
-                far = max(far, abs(value - scale[i, j]) / np.sqrt(scale[i, i] * scale[j, j]))
+                moved = abs(_product(lower, i, j) - _product(old, i, j))
+                far = max(far, moved / np.sqrt(_product(old, i, i) * _product(old, j, j)))
     trace = 0.0  # of the new S^-1 times the moments
     for i in range(d):
         for a in range(i + 1):
             for c in range(i + 1):
                 trace += (whitener[i, a] * whitener[i, c] if keeps_scale else inverse[i, a] * inverse[i, c]) * moments[a, c]
+    if held:
+        # What is added to pivots makes it less than d; their rounding must not say more.
+        trace = min(trace, float(d))
     df = parameters[k, DF]
     gain = logs - 0.5 * (df + d) * log_one_plus((rest * trace / df - near) / total)
     return gain, far, held
@@ -188,7 +196,7 @@ def _maximize(statistics, parameters):
             continue
         p = parameters[k]
         keeps_df, keeps_scale = is_held(p[HELD], 0), is_held(p[HELD], 2)
-        scale, floor = _square(parameters, k, SCALE_MATRIX, d), _vector(parameters, k, FLOOR, d)
+        factor, floor = _square(parameters, k, LOWER, d), _vector(parameters, k, FLOOR, d)
         location, whitener = _vector(parameters, k, LOCATION, d), _square(parameters, k, WHITENER, d)
         room = np.inf
         for i in range(d):
@@ -200,20 +208,13 @@ def _maximize(statistics, parameters):
         if sure > gain:
             for i in range(d):
                 location[i] += shift[i]
-                if not keeps_scale:
-                    for j in range(d):
-                        value = 0.0
-                        for c in range(min(i, j) + 1):
-                            value += lower[i, c] * lower[j, c]
-                        scale[i, j] = value
+            if not keeps_scale:
+                factor[:] = lower
         else:
             p[DF] = df
-            if not keeps_df and (df >= LARGEST_DF or df <= LEAST_DF):
-                outcome |= LIMIT
-            factor = np.exp(-2.0 * move[0])
-            for i in range(d):
-                for j in range(d):
-                    scale[i, j] *= factor
+            factor[:] *= np.exp(-move[0])
+        if not keeps_df and (p[DF] >= LARGEST_DF or p[DF] <= LEAST_DF):
+            outcome |= LIMIT
         if held or (not keeps_scale and room <= 1e-9):
             outcome |= FLOORED
         # Of rows in a plane, the quadratic form is rounding along the pivots that are held.
@@ -324,6 +325,7 @@ class MultivariateStudentT(Family):
                     "scale the column or start nearer"
                 )
         floor = np.array([column.floor for column in columns]) / unit
+        cholesky(scale, np.zeros(d))
         numbers = [np.array([0.0, np.log(unit).sum(), 0.0, self.df]), location, floor, scale.ravel(), np.zeros(d * d)]
         return np.concatenate(numbers).tolist()
 
@@ -331,7 +333,11 @@ class MultivariateStudentT(Family):
         d = len(columns)
         origin, unit = _frame(columns)
         location = row[HEAD : HEAD + d] * unit + origin
-        scale = row[HEAD + 2 * d : HEAD + 2 * d + d * d].reshape(d, d) * unit * unit[:, None]
+        lower = row[HEAD + 2 * d : HEAD + 2 * d + d * d].reshape(d, d)
+        own = np.asarray(self.scale_matrix) / unit / unit[:, None]
+        cholesky(own, np.zeros(d))
+        # A matrix that no row has moved keeps its last digits, too.
+        scale = self.scale_matrix if np.array_equal(lower, own) else lower @ lower.T * unit * unit[:, None]
         return MultivariateStudentT(row[DF], location, scale)
 
     def _start(self, columns):
