@@ -117,7 +117,7 @@ def test_what_cannot_be_is_refused_by_name():
         MultivariateStudentT().fit([[0.0, 1.0], [np.nan, 2.0]])
     with pytest.raises(DataError, match="scale the column"):
         MultivariateStudentT().fit([[0.0, 1e200], [1.0, 2e200]])
-    with pytest.raises(DataError, match="MultivariateStudentT on column 0: .*start nearer"):
+    with pytest.raises(DataError, match=r"MultivariateStudentT on column 0: .*start nearer"):
         MultivariateStudentT(3.0, [1e6, 0.0], np.eye(2)).fit([[1e-300, 0.0], [2e-300, 1.0], [3e-300, 5.0]])
 
 
@@ -132,25 +132,29 @@ DEGENERATE = {
     "too tiny": 1e-200 * np.random.default_rng(13).normal(size=(60, 3)),
     "tiny beside large": np.random.default_rng(15).normal(size=(60, 3)) * [1.0, 1e-13, 1.0] + [0.0, 1.0, 0.0],
 }
+FLAT = {"in a plane", "in a plane, far away", "on a line", "two places", "tiny beside large"}
 
 
 @pytest.mark.parametrize("k", [1, 2])
 @pytest.mark.parametrize("words", DEGENERATE)
 def test_degenerate_rows_are_survived_and_the_likelihood_never_falls(words, k):
-    rows = DEGENERATE[words]
+    rows, flat = DEGENERATE[words], words in FLAT
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
         try:
             model = GeneralMixtureModel(MultivariateStudentT(), k, random_state=0, tol=0, max_iter=60).fit(rows)
         except MixturesError as error:
-            assert "MultivariateStudentT" in str(error)
-            return
+            words = str(error)
+            model = None
+    if model is None:
+        assert "MultivariateStudentT" in words
+        return
     for component in model.components_:
         assert np.isfinite([component.df, *component.location, *np.ravel(component.scale_matrix)]).all()
     assert np.isfinite(model.score_samples(rows)).all()
-    # Off the plane the quadratic form is the rounding of the rows: the last digits of each density are.
-    slack = 1e-3 if words in ("in a plane", "in a plane, far away", "on a line", "two places", "tiny beside large") else 1e-12
+    # The pivots that are held are known to some digits only, and with them the densities.
+    slack = 1e-9 if flat else 1e-12
     assert np.diff(model.history_).min() > -slack * (1 + abs(model.history_).max())
 
 

@@ -43,6 +43,8 @@ STEADY = 1e-10
 """What the last step may move, in scales, correlations or parts of df."""
 NOTHING, NOTHING_IN_A_PLANE = 2e-16, 1e-5
 """Gains that are rounding."""
+IN_A_PLANE = 1024 * 2.2e-16
+"""Pivots smaller than that part of a column's variance are held there: a fit knows them to some roundings of that variance."""
 LEAST_VARIANCE, LARGEST_VARIANCE, FARTHEST = 1e-290, 1e290, 1e145
 """What a scale matrix may hold, and where a location may be, in units of the columns, for squares to be float64."""
 
@@ -152,14 +154,14 @@ def _expanded_step(statistics, parameters, k, d, shift, lower, inverse):
     far = 0.0
     for i in range(d):
         shift[i] = 0.0 if keeps_location else first[i] / rest
-        # From far away the moments about the new location are rounding: of a variance there, that much is known.
-        smallest[i] = max(floor[i] * floor[i], 16 * 2.2e-16 * second[i, i] / rest)
         far = max(far, abs(shift[i]) / np.sqrt(_product(old, i, i)))
     for i in range(d):
         for j in range(i + 1):
             moments[i, j] = second[i, j] / rest - shift[i] * shift[j]
             moments[j, i] = moments[i, j]
-        moments[i, i] = max(moments[i, i], smallest[i])
+        # From far away the moments about the new location are rounding: of a variance there, that much is known.
+        moments[i, i] = max(moments[i, i], 16 * 2.2e-16 * second[i, i] / rest)
+        smallest[i] = max(floor[i] * floor[i], IN_A_PLANE * moments[i, i])
     held = 0
     logs = 0.0
     if not keeps_scale:
@@ -176,9 +178,9 @@ def _expanded_step(statistics, parameters, k, d, shift, lower, inverse):
         for a in range(i + 1):
             for c in range(i + 1):
                 trace += (whitener[i, a] * whitener[i, c] if keeps_scale else inverse[i, a] * inverse[i, c]) * moments[a, c]
+    # What is added to pivots makes it less than d; by their rounding, a 1024th of what they are held at or so, it may be more.
     if held:
-        # What is added to pivots makes it less than d; their rounding must not say more.
-        trace = min(trace, float(d))
+        trace = min(trace, float(d)) + held / 256.0
     df = parameters[k, DF]
     gain = logs - 0.5 * (df + d) * log_one_plus((rest * trace / df - near) / total)
     return gain, far, held
@@ -242,7 +244,7 @@ class MultivariateStudentT(Family):
     -----
     ``scipy.stats.multivariate_t(location, scale_matrix, df)``. As a component it stands on all columns of the table; over some of
     them, in a ``Product``. A fit finds df between 0.01 and 1e10, the upper end where the tails are no heavier than a Normal's.
-    Where rows agree, or lie in a plane, the scale is held at the rounding of the columns, with a
+    Where rows agree, or lie in a plane to 5e-7 of their spread, the scale is held at the rounding of the columns, with a
     :class:`~mixtures.exceptions.DegenerateWarning`. Rows with missing cells are refused.
 
     Examples

@@ -58,7 +58,7 @@ NO_GAIN = 5e-16
 FAR = 100.0
 """Mean of z^2 that only a start far from its rows has: from 6 on, a Normal of their scale is likelier."""
 ROOT = 0.7978845608028654  # sqrt(2 / pi)
-DEEPEST, PEAK = 0.1889, 2.1
+DEEPEST, PEAK = 0.189, 2.1
 SERIES = np.array(
     [
         -0.6931471805599453,
@@ -69,7 +69,7 @@ SERIES = np.array(
         -3.698073718848184e-05,
         -0.00021202574144674573,
         -5.216000183976342e-05,
-        -5.95e-05,  # the least that the eighth derivative / 8! is anywhere
+        -5.96e-05,  # the least that the eighth derivative / 8! is anywhere
     ]
 )
 """Of log Phi about 0."""
