@@ -744,5 +744,5 @@ def log_normal_cdf(x):
     beyond = half * exp_nonpositive(-0.5 * x * x)
     part = half if x < 0.0 else 1.0 - beyond
     value = log_normal(part)
-    # Above, the rounding of 1 - beyond is known, as in log_one_plus.
-    return value + (-0.5 * x * x if x < 0.0 else (-beyond - (part - 1.0)) / part)
+    # Above, the rounding of 1 - beyond is known, as in log_one_plus; 1 / part is 2 - part, nearly.
+    return value + (-0.5 * x * x if x < 0.0 else (-beyond - (part - 1.0)) * (2.0 - part))
