@@ -101,7 +101,7 @@ def _log_prob(parameters, x, out):
 
 @jit
 def _shapes(cells, location, inverse, shape, reach, z, level, first, second, third, fourth):
-    """Of every row z, log Phi at shape z, its derivatives, and m."""
+    """Of every row z, what :func:`_take_logarithms` makes log Phi at shape z of, its derivatives, and m."""
     wide_vectors()
     length = max(1.0, abs(shape))
     for i in range(cells.size):
@@ -114,7 +114,7 @@ def _shapes(cells, location, inverse, shape, reach, z, level, first, second, thi
         quarter = 1.0 + 0.125 * above * above
         inverted = 1.0 / (part * quarter)  # one division for two
         h = 0.3989422804014327 * e * inverted * quarter
-        level[i] = log_normal(part) - (0.5 * y * y if y < 0.0 else 0.0)
+        level[i] = part
         first[i] = h
         # From here on h + y and what follows lose their digits to cancellation, but the bound with e^2 / 2 is close.
         far = y < -10.0
@@ -122,6 +122,20 @@ def _shapes(cells, location, inverse, shape, reach, z, level, first, second, thi
         third[i] = 0.0 if far else h * ((h + y) * (2.0 * h + y) - 1.0)
         root = inverted * part * inverted * part
         fourth[i] = 0.0 if far or y + room < 1.0 else DEEPEST * root * root
+
+
+@jit
+def _may_leap(p):
+    """Whether the bound about shape 0 is worth its logarithm: near there, and where steps are long, as they are at first."""
+    return abs(p[SHAPE]) < 0.5 or p[REACH] > LEAST_REACH
+
+
+@jit
+def _take_logarithms(shape, z, level):
+    wide_vectors()
+    for i in range(z.size):
+        y = shape * z[i]
+        level[i] = log_normal(level[i]) - (0.5 * y * y if y < 0.0 else 0.0)
 
 
 @jit_sums
@@ -189,6 +203,8 @@ def _accumulate(parameters, x, responsibilities, statistics):
     for k in range(responsibilities.shape[0]):
         p = parameters[k]
         _shapes(x[0], p[LOCATION], 1.0 / p[SCALE], p[SHAPE], p[REACH], z, level, first, second, third, fourth)
+        if _may_leap(p):
+            _take_logarithms(p[SHAPE], z, level)
         _add_moments(responsibilities[k], z, level, statistics[k, 1:])
         _add_derivatives(responsibilities[k], z, first, second, third, fourth, statistics[k, 1 + FIRST :])
 
@@ -374,7 +390,7 @@ def _maximize(statistics, parameters):
         high[:] = (min(log(scale / floor), -0.5 * log(max(1e-12 * m[1], 1e-260))), np.inf, end)
         gain = _climb(move, shape, m, reach, is_open, low, high)
         leapt = False
-        if is_open[1] and is_open[2]:
+        if is_open[1] and is_open[2] and _may_leap(p):
             sure = _leap(m, is_open[0], high[0], other)
             if sure > gain + NO_GAIN:
                 move[:], gain, leapt = other, sure, True
