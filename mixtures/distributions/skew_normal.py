@@ -9,7 +9,7 @@ already. At y = shape z with h = phi / Phi the derivatives of log Phi are h, -h 
 that is positive below y = 1 and nowhere less than -DEEPEST exp(-max(y - PEAK, 0)^2 / 2). So, for |e| <= t,
 
     log Phi(y + e) >= log Phi(y) + h e - h (h + y) e^2 / 2 + h ((h + y) (2 h + y) - 1) e^3 / 6 - m e^4 / 24,
-    m = DEEPEST / (1 + max(y - t - PEAK, 0)^2 / 8)^4, which is more and takes no exponential, or 0 where y + t < 1:
+    m = DEEPEST exp(-max(y - t - PEAK, 0)^2 / 2), or 0 where y + t < 1:
 
 the bound agrees with the likelihood to the third order, and steps are as good as Newton's, also where the likelihood is all but
 flat, as it is for shapes near 0. It holds for new parameters within a reach that follows the size of the last step, t = reach
@@ -35,7 +35,7 @@ from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import between, positive, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.plan import FLOORED, LIMIT, UNSETTLED, is_held
-from mixtures.engine.special import HALF_LOG_2PI, log, log_normal, log_normal_cdf, normal_cdf_parts
+from mixtures.engine.special import HALF_LOG_2PI, exp_nonpositive, log, log_normal, log_normal_cdf, normal_cdf_parts
 from mixtures.engine.student import ascent
 
 LOCATION = 0  # about the column's origin, in its unit
@@ -109,19 +109,18 @@ def _shapes(cells, location, inverse, shape, reach, z, level, first, second, thi
         z[i] = min(max((cells[i] - location) * inverse, -1e35), 1e35)
         y = shape * z[i]
         e, part = normal_cdf_parts(y)
-        room = reach * (1.0 + length * abs(z[i]))
-        above = max(y - room - PEAK, 0.0)
-        quarter = 1.0 + 0.125 * above * above
-        inverted = 1.0 / (part * quarter)  # one division for two
-        h = 0.3989422804014327 * e * inverted * quarter
+        h = 0.3989422804014327 * e / part
         level[i] = part
         first[i] = h
         # From here on h + y and what follows lose their digits to cancellation, but the bound with e^2 / 2 is close.
         far = y < -10.0
         second[i] = 1.0 if far else h * (h + y)
         third[i] = 0.0 if far else h * ((h + y) * (2.0 * h + y) - 1.0)
-        root = inverted * part * inverted * part
-        fourth[i] = 0.0 if far or y + room < 1.0 else DEEPEST * root * root
+        room = reach * (1.0 + length * abs(z[i]))
+        above = max(y - room - PEAK, 0.0)
+        # As steep as the likelihood itself, which a held location far below all rows leaves all but flat in the shape.
+        deep = DEEPEST * exp_nonpositive(-0.5 * above * above)
+        fourth[i] = 0.0 if far or y + room < 1.0 else deep
 
 
 @jit
