@@ -62,7 +62,8 @@ def test_log_densities_agree_with_many_digits(path, family_table):
 def free(constraint, value):
     """A parameter on the whole real line, where an optimiser may go anywhere; from an end it starts just beside."""
     if np.isfinite(constraint.low) and np.isfinite(constraint.high):
-        share = np.clip((value - constraint.low) / (constraint.high - constraint.low), 1e-15, 1 - 1e-15)
+        share = (value - constraint.low) / (constraint.high - constraint.low)
+        share = 1e-15 if share <= 0 else 1 - 1e-15 if share >= 1 else share
         return np.log(share / (1 - share))
     return np.log(value - constraint.low or 1e-15) if np.isfinite(constraint.low) else value
 

@@ -1,5 +1,7 @@
 """MultivariateStudentT against mpmath, scipy and an optimiser; its steps, its ends, what it refuses."""
 
+import warnings
+
 import mpmath
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from scipy.optimize import minimize
 
 from mixtures import GeneralMixtureModel
 from mixtures.distributions import Frozen, MultivariateNormal, MultivariateStudentT, StudentT
-from mixtures.exceptions import DataError, ParameterError
+from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning, MixturesError, ParameterError
 
 
 def example(df, d, seed=0):
@@ -71,7 +73,9 @@ def test_one_column_equals_student_t():
 @pytest.mark.parametrize("d", [2, 5])
 def test_rows_of_a_normal_give_a_normal(d):
     rows = np.random.default_rng(6).uniform(size=(1000, d))
-    fitted, normal = MultivariateStudentT().fit(rows), MultivariateNormal().fit(rows)
+    with pytest.warns(DegenerateWarning, match="MultivariateStudentT on column 0, .*use MultivariateNormal"):
+        fitted = MultivariateStudentT().fit(rows)
+    normal = MultivariateNormal().fit(rows)
     assert fitted.df == 1e10
     np.testing.assert_allclose(fitted.location, normal.mean, rtol=1e-8)
     np.testing.assert_allclose(fitted.scale_matrix, normal.covariance, rtol=1e-7, atol=1e-9)
@@ -113,3 +117,49 @@ def test_what_cannot_be_is_refused_by_name():
         MultivariateStudentT().fit([[0.0, 1.0], [np.nan, 2.0]])
     with pytest.raises(DataError, match="scale the column"):
         MultivariateStudentT().fit([[0.0, 1e200], [1.0, 2e200]])
+    with pytest.raises(DataError, match=r"MultivariateStudentT on column 0: .*start nearer"):
+        MultivariateStudentT(3.0, [1e6, 0.0], np.eye(2)).fit([[1e-300, 0.0], [2e-300, 1.0], [3e-300, 5.0]])
+
+
+PLANE = np.random.default_rng(11).normal(size=(60, 2)) @ np.array([[1.0, 2.0, -1.0], [0.5, -1.0, 3.0]])
+DEGENERATE = {
+    "in a plane": PLANE,
+    "in a plane, far away": 1e6 + PLANE,
+    "on a line": np.outer(np.random.default_rng(12).standard_t(3.0, 60), [1.0, 2.0, -0.5]),
+    "two places": np.repeat([[0.0, 1.0, 2.0], [3.0, 1.0, 5.0]], 30, axis=0),
+    "tiny": 1e-140 * np.random.default_rng(13).normal(size=(60, 3)),
+    "one column tiny": np.random.default_rng(14).normal(size=(60, 3)) * [1.0, 1e-120, 1e6],
+    "too tiny": 1e-200 * np.random.default_rng(13).normal(size=(60, 3)),
+    "tiny beside large": np.random.default_rng(15).normal(size=(60, 3)) * [1.0, 1e-13, 1.0] + [0.0, 1.0, 0.0],
+}
+FLAT = {"in a plane", "in a plane, far away", "on a line", "two places", "tiny beside large"}
+
+
+@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize("words", DEGENERATE)
+def test_degenerate_rows_are_survived_and_the_likelihood_never_falls(words, k):
+    rows, flat = DEGENERATE[words], words in FLAT
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        try:
+            model = GeneralMixtureModel(MultivariateStudentT(), k, random_state=0, tol=0, max_iter=60).fit(rows)
+        except MixturesError as error:
+            words = str(error)
+            model = None
+    if model is None:
+        assert "MultivariateStudentT" in words
+        return
+    for component in model.components_:
+        assert np.isfinite([component.df, *component.location, *np.ravel(component.scale_matrix)]).all()
+    assert np.isfinite(model.score_samples(rows)).all()
+    # The pivots that are held are known to some digits only, and with them the densities.
+    slack = 1e-9 if flat else 1e-12
+    assert np.diff(model.history_).min() > -slack * (1 + abs(model.history_).max())
+
+
+def test_a_start_far_from_rows_on_a_line_finds_them():
+    rows = 1e9 + np.array([[-1.0, -1.0], [0.0, 0.0], [1.0, 1.0]])
+    with pytest.warns(DegenerateWarning, match="column 0, column 1"):
+        fitted = MultivariateStudentT(500.0, [1e6, 3.0], np.eye(2)).fit(rows)
+    np.testing.assert_allclose(fitted.location, [1e9, 1e9], rtol=1e-12)

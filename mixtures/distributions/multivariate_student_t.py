@@ -25,9 +25,9 @@ from mixtures._numba import jit, matrix, wide_vectors
 from mixtures.constraints import Covariance, Vector, degrees_of_freedom, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.linear import STRIDE, cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
-from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
+from mixtures.engine.plan import FLOORED, LIMIT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log, log_one_plus
-from mixtures.engine.student import SUMS, add_sums, climb, log_constant
+from mixtures.engine.student import LARGEST_DF, LEAST_DF, SUMS, add_sums, climb, log_constant
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 
 # Packed parameters: four numbers, two vectors (d,), two matrices (d, d), about the columns' origins and in their units.
@@ -37,13 +37,16 @@ CONSTANT = 2
 DF = 3
 HEAD = 4
 LOCATION, FLOOR = range(2)
-SCALE_MATRIX, WHITENER = range(2)  # S, L^-1
+LOWER, WHITENER = range(2)  # L, L^-1: of S = L L' the pivots of rows in a plane would be rounding
 
 STEADY = 1e-10
 """What the last step may move, in scales, correlations or parts of df."""
 NOTHING, NOTHING_IN_A_PLANE = 2e-16, 1e-5
 """Gains that are rounding."""
-LEAST_VARIANCE = 1e-290
+IN_A_PLANE = 1024 * 2.2e-16
+"""Pivots smaller than that part of a column's variance are held there: a fit knows them to some roundings of that variance."""
+LEAST_VARIANCE, LARGEST_VARIANCE, FARTHEST = 1e-290, 1e290, 1e145
+"""What a scale matrix may hold, and where a location may be, in units of the columns, for squares to be float64."""
 
 
 @jit
@@ -66,12 +69,19 @@ def _square(parameters, k, which, d):
 
 
 @jit
+def _product(lower, i, j):
+    """(L L')[i, j]."""
+    value = 0.0
+    for c in range(min(i, j) + 1):
+        value += lower[i, c] * lower[j, c]
+    return value
+
+
+@jit
 def _prepare(parameters):
     d = _width(parameters)
-    lower, none = np.empty((d, d)), np.zeros(d)
     for k in range(parameters.shape[0]):
-        lower[:] = _square(parameters, k, SCALE_MATRIX, d)
-        cholesky(lower, none)
+        lower = _square(parameters, k, LOWER, d)
         invert_lower(lower, _square(parameters, k, WHITENER, d))
         constant = log_constant(parameters[k, DF], float(d)) - parameters[k, LOG_UNIT] - d * HALF_LOG_2PI
         for i in range(d):
@@ -137,19 +147,21 @@ def _expanded_step(statistics, parameters, k, d, shift, lower, inverse):
     total, rest, near = statistics[k, 0], statistics[k, SUMS], statistics[k, 2]  # sums of weights, of 1 - w, of w
     first = matrix(statistics, k * size + 1 + SUMS, 1, d)[0]
     second = matrix(statistics, k * size + 1 + SUMS + d, d, d)
-    scale, whitener = _square(parameters, k, SCALE_MATRIX, d), _square(parameters, k, WHITENER, d)
+    old, whitener = _square(parameters, k, LOWER, d), _square(parameters, k, WHITENER, d)
     floor = _vector(parameters, k, FLOOR, d)
     moments, smallest = np.empty((d, d)), np.empty(d)
     keeps_location, keeps_scale = is_held(parameters[k, HELD], 1), is_held(parameters[k, HELD], 2)
     far = 0.0
     for i in range(d):
         shift[i] = 0.0 if keeps_location else first[i] / rest
-        smallest[i] = floor[i] * floor[i]
-        far = max(far, abs(shift[i]) / np.sqrt(scale[i, i]))
+        far = max(far, abs(shift[i]) / np.sqrt(_product(old, i, i)))
     for i in range(d):
         for j in range(i + 1):
             moments[i, j] = second[i, j] / rest - shift[i] * shift[j]
             moments[j, i] = moments[i, j]
+        # From far away the moments about the new location are rounding: of a variance there, that much is known.
+        moments[i, i] = max(moments[i, i], 16 * 2.2e-16 * second[i, i] / rest)
+        smallest[i] = max(floor[i] * floor[i], IN_A_PLANE * moments[i, i])
     held = 0
     logs = 0.0
     if not keeps_scale:
@@ -159,15 +171,16 @@ def _expanded_step(statistics, parameters, k, d, shift, lower, inverse):
         for i in range(d):
             logs -= log(lower[i, i] * whitener[i, i])
             for j in range(i + 1):
-                value = 0.0
-                for c in range(j + 1):
-                    value += lower[i, c] * lower[j, c]
-                far = max(far, abs(value - scale[i, j]) / np.sqrt(scale[i, i] * scale[j, j]))
+                moved = abs(_product(lower, i, j) - _product(old, i, j))
+                far = max(far, moved / np.sqrt(_product(old, i, i) * _product(old, j, j)))
     trace = 0.0  # of the new S^-1 times the moments
     for i in range(d):
         for a in range(i + 1):
             for c in range(i + 1):
                 trace += (whitener[i, a] * whitener[i, c] if keeps_scale else inverse[i, a] * inverse[i, c]) * moments[a, c]
+    # What is added to pivots makes it less than d; by their rounding, a 1024th of what they are held at or so, it may be more.
+    if held:
+        trace = min(trace, float(d)) + held / 256.0
     df = parameters[k, DF]
     gain = logs - 0.5 * (df + d) * log_one_plus((rest * trace / df - near) / total)
     return gain, far, held
@@ -185,7 +198,7 @@ def _maximize(statistics, parameters):
             continue
         p = parameters[k]
         keeps_df, keeps_scale = is_held(p[HELD], 0), is_held(p[HELD], 2)
-        scale, floor = _square(parameters, k, SCALE_MATRIX, d), _vector(parameters, k, FLOOR, d)
+        factor, floor = _square(parameters, k, LOWER, d), _vector(parameters, k, FLOOR, d)
         location, whitener = _vector(parameters, k, LOCATION, d), _square(parameters, k, WHITENER, d)
         room = np.inf
         for i in range(d):
@@ -197,18 +210,13 @@ def _maximize(statistics, parameters):
         if sure > gain:
             for i in range(d):
                 location[i] += shift[i]
-                if not keeps_scale:
-                    for j in range(d):
-                        value = 0.0
-                        for c in range(min(i, j) + 1):
-                            value += lower[i, c] * lower[j, c]
-                        scale[i, j] = value
+            if not keeps_scale:
+                factor[:] = lower
         else:
             p[DF] = df
-            factor = np.exp(-2.0 * move[0])
-            for i in range(d):
-                for j in range(d):
-                    scale[i, j] *= factor
+            factor[:] *= np.exp(-move[0])
+        if not keeps_df and (p[DF] >= LARGEST_DF or p[DF] <= LEAST_DF):
+            outcome |= LIMIT
         if held or (not keeps_scale and room <= 1e-9):
             outcome |= FLOORED
         # Of rows in a plane, the quadratic form is rounding along the pivots that are held.
@@ -236,7 +244,7 @@ class MultivariateStudentT(Family):
     -----
     ``scipy.stats.multivariate_t(location, scale_matrix, df)``. As a component it stands on all columns of the table; over some of
     them, in a ``Product``. A fit finds df between 0.01 and 1e10, the upper end where the tails are no heavier than a Normal's.
-    Where rows agree, or lie in a plane, the scale is held at the rounding of the columns, with a
+    Where rows agree, or lie in a plane to 5e-7 of their spread, the scale is held at the rounding of the columns, with a
     :class:`~mixtures.exceptions.DegenerateWarning`. Rows with missing cells are refused.
 
     Examples
@@ -255,6 +263,7 @@ class MultivariateStudentT(Family):
     uses_unit = True
     uses_origin = True
     held = HELD
+    limit = "df is at an end of what a fit finds; at 1e10 the rows have no heavier tails than a Normal's: use MultivariateNormal"
 
     def __init__(self, df: float | None = None, location: Any = None, scale_matrix: Any = None) -> None:
         super().__init__(df=df, location=location, scale_matrix=scale_matrix)
@@ -308,14 +317,17 @@ class MultivariateStudentT(Family):
         if len(self.location) != d:
             raise DataError(f"MultivariateStudentT: expected {len(self.location)} columns, as its location has, found {d}")
         origin, unit = _frame(columns)
-        location, scale = (np.asarray(self.location) - origin) / unit, np.asarray(self.scale_matrix) / unit / unit[:, None]
-        for column, variance in zip(columns, np.diagonal(scale), strict=True):
-            if not variance > LEAST_VARIANCE:
+        with np.errstate(over="ignore", under="ignore"):
+            location, scale = (np.asarray(self.location) - origin) / unit, np.asarray(self.scale_matrix) / unit / unit[:, None]
+        for column, place, variance in zip(columns, location, np.diagonal(scale), strict=True):
+            if not (LEAST_VARIANCE < variance < LARGEST_VARIANCE and abs(place) < FARTHEST):
                 raise DataError(
-                    f"MultivariateStudentT on column {column.name}: squares of scales next to nothing beside values to "
-                    f"{column.magnitude:.3g} are no float64; scale the column or start nearer"
+                    f"MultivariateStudentT on column {column.name}: squares of a scale {np.sqrt(variance) * column.unit:.3g} or a "
+                    f"location {place * column.unit + column.origin:.3g} beside values to {column.magnitude:.3g} are no float64; "
+                    "scale the column or start nearer"
                 )
         floor = np.array([column.floor for column in columns]) / unit
+        cholesky(scale, np.zeros(d))
         numbers = [np.array([0.0, np.log(unit).sum(), 0.0, self.df]), location, floor, scale.ravel(), np.zeros(d * d)]
         return np.concatenate(numbers).tolist()
 
@@ -323,7 +335,11 @@ class MultivariateStudentT(Family):
         d = len(columns)
         origin, unit = _frame(columns)
         location = row[HEAD : HEAD + d] * unit + origin
-        scale = row[HEAD + 2 * d : HEAD + 2 * d + d * d].reshape(d, d) * unit * unit[:, None]
+        lower = row[HEAD + 2 * d : HEAD + 2 * d + d * d].reshape(d, d)
+        own = np.asarray(self.scale_matrix) / unit / unit[:, None]
+        cholesky(own, np.zeros(d))
+        # A matrix that no row has moved keeps its last digits, too.
+        scale = self.scale_matrix if np.array_equal(lower, own) else lower @ lower.T * unit * unit[:, None]
         return MultivariateStudentT(row[DF], location, scale)
 
     def _start(self, columns):

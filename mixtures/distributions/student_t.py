@@ -21,9 +21,11 @@ import scipy.stats
 from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import degrees_of_freedom, positive, real
 from mixtures.distributions.base import Family, Kernels
-from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
+from mixtures.engine.plan import FLOORED, LIMIT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
 from mixtures.engine.student import (
+    LARGEST_DF,
+    LEAST_DF,
     NO_GAIN,
     STILL,
     SUMS,
@@ -100,6 +102,8 @@ def _maximize(statistics, parameters):
         free = (not is_held(held, LOCATION), not is_held(held, SCALE), not is_held(held, DF))
         df, gain = climb(total, statistics[k, 1:], p[DF], 1.0, free[0], free[1], free[2], log(scale / floor), move)
         p[DF] = df
+        if free[2] and (df >= LARGEST_DF or df <= LEAST_DF):
+            outcome |= LIMIT
         p[SCALE] = scale * np.exp(-move[0])
         if free[1] and not p[SCALE] > p[FLOOR] * (1.0 + 1e-9):
             p[SCALE] = max(p[SCALE], floor)
@@ -152,6 +156,7 @@ class StudentT(Family):
     uses_unit = True
     uses_origin = True
     held = HELD
+    limit = "df is at an end of what a fit finds; at 1e10 the rows have no heavier tails than a Normal's: use Normal"
 
     def __init__(self, df: float | None = None, location: float | None = None, scale: float | None = None) -> None:
         super().__init__(df=df, location=location, scale=scale)

@@ -745,13 +745,25 @@ def scaled_normal_tail(x):
 
 
 @jit
-def log_normal_cdf(x):
-    """log of the standard normal distribution function; relative error 1e-15 for x <= 0, absolute error 2e-16 above.
+def normal_cdf_parts(x):
+    """(exponential e, part v) of the standard normal distribution function: v exp(-x^2 / 2) with e = 1 for x < 0; v, with
+    e = exp(-x^2 / 2), from 0 on. Either way its density over it is e / v / sqrt(2 pi)."""
+    inline()
+    half = 0.5 * scaled_normal_tail(x)
+    e = exp_nonpositive(-0.5 * x * x)
+    return (1.0 if x < 0.0 else e), (half if x < 0.0 else 1.0 - half * e)
 
-    Phi(x) = exp(-x^2 / 2) erfcx(-x / sqrt 2) / 2 for x <= 0; 1 - Phi(-x) above.
+
+@jit
+def log_normal_cdf(x):
+    """log of the standard normal distribution function; relative error 1e-15.
+
+    Phi(x) = exp(-x^2 / 2) erfcx(-x / sqrt 2) / 2 for x <= 0; 1 - Phi(-x) above. One logarithm serves both.
     """
     inline()
-    tail = scaled_normal_tail(x)
-    below = log(0.5 * tail) - 0.5 * x * x
-    above = log_one_plus(-0.5 * tail * exp_nonpositive(-0.5 * x * x))
-    return below if x < 0.0 else above
+    half = 0.5 * scaled_normal_tail(x)
+    beyond = half * exp_nonpositive(-0.5 * x * x)
+    part = half if x < 0.0 else 1.0 - beyond
+    value = log_normal(part)
+    # Above, the rounding of 1 - beyond is known, as in log_one_plus; 1 / part is 2 - part, nearly.
+    return value + (-0.5 * x * x if x < 0.0 else (-beyond - (part - 1.0)) * (2.0 - part))
