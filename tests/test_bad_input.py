@@ -189,6 +189,9 @@ QUESTIONS = {
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_with_another_table_is_refused(method, name):
     X, parts = QUESTIONS[name]
+    if (method, name) == ("log_prob", "infinite"):  # where a mixture is a distribution, infinity has a density: none
+        assert fitted_on_a_frame().log_prob(X)[1] == -np.inf
+        return
     model = fitted_on_a_frame()
     before = state(model)
     with pytest.raises(ValueError, match=r".") as caught:
