@@ -53,6 +53,8 @@ MOMENTS, LEVEL, FIRST, SECOND, THIRD, FOURTH, SUMS = 0, 8, 9, 11, 14, 18, 23
 
 LARGEST_SHAPE = 1e3
 LEAST_REACH = 0.1
+MOST_REACH = 0.99
+"""Below 1, at which rounding would decide on which side of the first change of sign every row below the location comes to lie."""
 STILL = 1e-9
 NO_GAIN = 5e-16
 FAR = 100.0
@@ -403,7 +405,7 @@ def _maximize(statistics, parameters):
                 move[:], gain = other, sure
                 e0, e1 = _changes(move, shape)
                 used = max(abs(e0), abs(e1) / max(1.0, abs(shape)))
-        p[REACH] = 1.0 if leapt else min(max(1.5 * used, LEAST_REACH), 1.0)
+        p[REACH] = MOST_REACH if leapt else min(max(1.5 * used, LEAST_REACH), MOST_REACH)
         p[SCALE] = scale * np.exp(-move[0])
         if is_open[0] and not p[SCALE] > p[FLOOR] * (1.0 + 1e-9):
             p[SCALE] = max(p[SCALE], floor)
@@ -478,7 +480,7 @@ class SkewNormal(Family):
 
     def _pack(self, column):
         location, scale = self._in_units(column)
-        return location, scale, self.shape, 0.0, column.floor / column.unit, np.log(column.unit), 1.0, 0.0
+        return location, scale, self.shape, 0.0, column.floor / column.unit, np.log(column.unit), MOST_REACH, 0.0
 
     def _unpack(self, row, column):
         location, scale = self._in_units(column)
