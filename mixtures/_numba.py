@@ -120,7 +120,24 @@ class _PackageCache(caching.FunctionCache):
             logger.debug("compilation cache not written: %r", error)
 
 
-class _Compiled(CPUDispatcher):
+class _Cached(CPUDispatcher):
+    """A jitted function with a place in the disk cache, which is looked for when it is first asked for: to find one takes longer
+    than all else that a decorator does at import."""
+
+    _place: Any = None
+
+    @property
+    def _cache(self) -> Any:
+        if self._place is None:
+            self._place = _place_in_cache(self.py_func, type(self).__name__)
+        return self._place
+
+    @_cache.setter
+    def _cache(self, nothing: Any) -> None:
+        """numba's constructor starts without one."""
+
+
+class _Compiled(_Cached):
     """A jitted function as other compiled code sees it; a call from Python goes to a second one, made when it comes.
 
     numba wraps every function for Python: a sixth of the time of a first fit, in which Python calls few of them (measured).
@@ -131,7 +148,7 @@ class _Compiled(CPUDispatcher):
 
     @functools.cached_property
     def _from_python(self) -> Any:
-        return _dispatcher(CPUDispatcher, self.py_func, self.targetoptions | {"no_cpython_wrapper": False})
+        return _Cached(self.py_func, targetoptions=self.targetoptions | {"no_cpython_wrapper": False})
 
 
 class _Entry:
@@ -161,19 +178,19 @@ def _compile(kind: Any, function: Callable[..., Any], fastmath: set[str]) -> Any
     if DISABLED:
         return function
     options = {"nopython": True, "nogil": True, "error_model": "numpy", "fastmath": fastmath, "no_cfunc_wrapper": True}
-    return _dispatcher(kind, function, options | {"no_cpython_wrapper": kind is _Compiled})
+    return kind(function, targetoptions=options | {"no_cpython_wrapper": kind is _Compiled})
 
 
-def _dispatcher(kind: Any, function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    dispatcher = kind(function, targetoptions=options)
+def _place_in_cache(function: Callable[..., Any], kind: str) -> Any:
     try:
-        dispatcher._cache = _PackageCache(function)
-        dispatcher._cache.kind = kind.__name__
+        place = _PackageCache(function)
+        place.kind = kind
+        return place
     except RuntimeError:  # numba's word for "no writable location"; compile in memory then
         if not _PackageCache._announced:
             _PackageCache._announced = True
             logger.info("no writable place for compiled kernels: every process takes seconds to compile; set NUMBA_CACHE_DIR")
-    return dispatcher
+        return caching.NullCache()
 
 
 def jit(function: Callable[..., Any]) -> Any:
@@ -184,7 +201,7 @@ def jit(function: Callable[..., Any]) -> Any:
 def jit_entry(function: Callable[..., Any]) -> Any:
     """As :func:`jit`, for a function that only Python calls, with arguments of the same types in every call: it is called at a
     third of the cost, which tells in a fit of a few hundred rows."""
-    return function if DISABLED else _Entry(_compile(CPUDispatcher, function, {"contract", "nsz"}))
+    return function if DISABLED else _Entry(_compile(_Cached, function, {"contract", "nsz"}))
 
 
 def jit_sums(function: Callable[..., Any]) -> Any:

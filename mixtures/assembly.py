@@ -190,6 +190,8 @@ class Assembly:
     def limits(self, flags: Any) -> list[str]:
         """What is to be said of the plates whose families have become simpler ones, a sentence each; `flags` of every plate, or of
         all together."""
+        if not any(flag & LIMIT for flag in np.atleast_1d(flags).tolist()):
+            return []
         return [
             f"{type(plate.family).__name__} on {', '.join(self.table.where(j) for j in plate.columns)}: {plate.family.limit}"
             for plate, flag in zip(self._plates, np.broadcast_to(flags, len(self._plates)), strict=True)

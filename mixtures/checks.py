@@ -23,17 +23,24 @@ def check_support(components: Sequence[Parts], table: Table) -> None:
                 distribution._check_width(len(columns))
             for place, j in enumerate(columns):
                 standing.setdefault(j, []).append((distribution, place))
+    joint = False
     for j, standing_there in standing.items():
-        distributions = [d for d, _ in standing_there]
-        if all([getattr(d, "encoding", "numbers") == "categories" for d in distributions]):
-            _check_categories(j, distributions, table)
+        if all([getattr(d, "encoding", "numbers") == "categories" for d, _ in standing_there]):
+            _check_categories(j, [d for d, _ in standing_there], table)
             continue
         table.check_finite(j)
-        supports = [(type(d).__name__, _domain_at(d, place)) for d, place in standing_there]
-        if all([domain is not None for _, domain in supports]):
-            cells = [(name, domain.cells if isinstance(domain, RowSupport) else domain) for name, domain in supports]
-            _check_numbers(j, dict.fromkeys(cells), table)
-    _check_rows(distinct(components), table)
+        supports = []
+        for distribution, place in standing_there:
+            domain = _domain_at(distribution, place)
+            if domain is None:
+                break
+            if isinstance(domain, RowSupport):
+                joint, domain = True, domain.cells
+            supports.append((type(distribution).__name__, domain))
+        else:
+            _check_numbers(j, supports, table)
+    if joint:
+        _check_rows(distinct(components), table)
 
 
 def _domain(distribution: Any) -> Any:
