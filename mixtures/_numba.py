@@ -31,7 +31,6 @@ from numba.core import caching
 from numba.core.imputils import lower_builtin
 from numba.core.registry import CPUDispatcher
 from numba.extending import type_callable
-from numba.np.arrayobj import populate_array
 
 logger = logging.getLogger("mixtures")
 
@@ -351,6 +350,8 @@ def _type_matrix(context: Any) -> Any:
 
 @lower_builtin(matrix, types.Array, types.Integer, types.Integer, types.Integer)
 def _lower_matrix(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    from numba.np.arrayobj import populate_array  # numba itself loads it when it first compiles
+
     int64 = ir.IntType(64)
     buffer = context.make_array(sig.args[0])(context, builder, args[0])
     places = zip(args[1:], sig.args[1:], strict=True)
