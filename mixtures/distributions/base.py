@@ -244,8 +244,10 @@ class Family(Declared):
 
     def _check_width(self, n_columns: int) -> None:
         """Refuse another number of columns than a family over several has for ever: a whole number ``n_features`` of its class."""
+        if not self.reads_block:
+            return
         width = getattr(type(self), "n_features", None)
-        if self.reads_block and isinstance(width, int) and width != n_columns:
+        if isinstance(width, int) and width != n_columns:
             raise DataError(f"{type(self).__name__}: expected {width} columns, found {n_columns}")
 
     def _factors(self, table: Table) -> list[tuple[tuple[int, ...], Any]]:

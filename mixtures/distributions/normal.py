@@ -281,10 +281,11 @@ class Normal(Family):
 
     def _unpack(self, row, column):
         mean, std, *_ = row.tolist()
-        old_mean, old_std = self._in_units(column)
-        # A parameter that no row has moved keeps its last digit, too.
-        mean = self.mean if mean == old_mean else mean * column.unit + column.origin
-        std = self.std if std == old_std else std * column.unit
+        if column.unit != 1.0 or column.origin != 0.0:
+            old_mean, old_std = self._in_units(column)
+            # A parameter that no row has moved keeps its last digit, too.
+            mean = self.mean if mean == old_mean else mean * column.unit + column.origin
+            std = self.std if std == old_std else std * column.unit
         return Normal._trusted(mean=mean, std=std) if std > 0.0 and abs(mean) + std < np.inf else Normal(mean, std)
 
     def _in_units(self, column):
