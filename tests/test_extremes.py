@@ -39,7 +39,9 @@ EXTREMES = [
 def test_fits_recover_extreme_parameters(truth):
     x = truth.sample(2000, 1)
     with warnings.catch_warnings():
-        warnings.simplefilter("error" if not isinstance(truth, VonMises) else "ignore")
+        # Of a t that is all but a Normal, some samples are a Normal's: a warning then says so.
+        near_limit = isinstance(truth, VonMises) or (isinstance(truth, StudentT) and truth.df >= 1e6)
+        warnings.simplefilter("ignore" if near_limit else "error")
         fitted = type(truth)().fit(x)
     gained = 2.0 * (fitted.log_prob(x) - truth.log_prob(x)).sum()
     # At its least 0, but for rounding of the sums.
