@@ -47,6 +47,15 @@ def test_a_spike_takes_its_rows_and_no_others(spike, slab):
     assert model.score_samples([0.0])[0] == pytest.approx(np.log(0.3))
 
 
+@pytest.mark.parametrize("spike", [Frozen(Degenerate(0.0)), LocationScale(Degenerate(1.0), -2.0, 2.0)], ids=repr)
+def test_a_wrapped_spike_takes_its_rows_too(spike):
+    x = spike_and_slab()
+    assert spike.log_prob([0.0])[0] == 0.0
+    model = GeneralMixtureModel([spike, Normal(0.0, 0.1)], weights=[0.5, 0.5], max_iter=20, tol=0).fit(x)
+    np.testing.assert_allclose(model.weights_, [0.3, 0.7], rtol=1e-14)
+    assert model.components_[1].mean == pytest.approx(x[x != 0].mean(), rel=1e-12)
+
+
 def test_threads_and_chunks_do_not_change_a_bit():
     x = np.tile(spike_and_slab(), 40)
     fits = [GeneralMixtureModel([Degenerate(0.0), Gamma()], random_state=0, n_jobs=jobs).fit(x) for jobs in (1, 2, 4)]

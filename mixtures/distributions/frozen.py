@@ -70,6 +70,12 @@ class Frozen(Transparent):
         """Those of the base that are not held."""
         return {name: constraint for name, constraint in self.base.parameters.items() if name not in self.held_names}
 
+    @property
+    def atoms(self) -> tuple[float, ...]:
+        """Those of a base that is a point mass; no attribute of others."""
+        found: tuple[float, ...] = self.base.atoms
+        return found
+
     def __repr__(self) -> str:
         return f"Frozen({self.base!r}, {', '.join(map(repr, self.held_names))})"
 

@@ -1,6 +1,6 @@
 """A distribution moved and stretched: of location + scale y, where y has the base distribution.
 
-    log f(x) = log f_base((x - location) / scale) - log scale,   without the last term for whole numbers,
+    log f(x) = log f_base((x - location) / scale) - log scale,   without the last term for masses,
 
 so the weighted maximum likelihood is that of the base on (x - location) / scale.
 """
@@ -134,6 +134,11 @@ class LocationScale(Transparent):
         low, high = self.location + self.scale * own.low, self.location + self.scale * own.high
         return between(low, high, own.closed_low, own.closed_high, isinstance(own, Whole))
 
+    @property
+    def atoms(self) -> tuple[float, ...]:
+        """Those of a base that is a point mass, moved; no attribute of others."""
+        return tuple(self.location + self.scale * value for value in self.base.atoms)
+
     def _moved(self, column: Column) -> Column:
         """The base's column."""
         lower, upper = ((end - self.location) / self.scale for end in (column.lower, column.upper))
@@ -154,7 +159,8 @@ class LocationScale(Transparent):
         moved = self._moved(column)
         origin = moved.origin if self.base.uses_origin else 0.0
         unit = moved.unit if self.base.uses_unit else 1.0
-        constant = 0.0 if isinstance(self.base.support, Whole) else -np.log(self.scale)
+        is_mass = isinstance(self.base.support, Whole) or hasattr(self, "atoms")
+        constant = 0.0 if is_mass else -np.log(self.scale)
         way = self.location, 1.0 / self.scale, origin, unit, constant
         return [*self._addresses(), *way, *self.base._pack(moved)]
 

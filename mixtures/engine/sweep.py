@@ -184,7 +184,7 @@ def accumulate(plan, parameters, x, mask, responsibilities, spare, totals, stati
 
 @jit
 def reset(plan, statistics):
-    """Statistics of no rows: sums are 0, maxima -inf. Of size 0 they are not wanted."""
+    """Statistics of no rows: sums are 0, maxima -inf. Of size 0 they are not wanted, only outputs."""
     if statistics.size == 0:
         return
     for i in range(statistics.size):
@@ -304,7 +304,6 @@ def visit_chunks(address, problem, task, parameters, log_weights, counter, stati
         if start >= rows.n_rows:
             return
         part = matrix(statistics, chunk * statistics.shape[1], 1, statistics.shape[1])[0]
-        if part.size:  # else only outputs are wanted
-            reset(plan, part)
+        reset(plan, part)
         stop = min(start + CHUNK_ROWS, rows.n_rows)
         call_visit(address, plan, rows, task, parameters, log_weights, start, stop, scratch, part)
