@@ -14,6 +14,7 @@ from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.constraints import simplex
 from mixtures.criteria import InformationCriteria
+from mixtures.distributions.base import generator_of
 from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.engine.loop import available_threads
 from mixtures.engine.plan import Floats, Ints
@@ -273,7 +274,7 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, d), in random order; objects where a column's categories are no numbers."""
         components, mixing = self._state()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         counts = random.multinomial(n, mixing / mixing.sum())
         rows = [component.sample(int(count), random) for component, count in zip(components, counts, strict=True)]
         return np.concatenate(rows)[random.permutation(n)]

@@ -19,6 +19,11 @@ from mixtures.table import Table
 Floats = npt.NDArray[np.float64]
 
 
+def generator_of(random_state: Any) -> Any:
+    """The source of draws that a random state stands for: a seed, None, a Generator, or a RandomState, which stays itself."""
+    return random_state if isinstance(random_state, np.random.RandomState) else np.random.default_rng(random_state)
+
+
 class Distribution(ABC):
     """A probability distribution over the rows of a table: an immutable value.
 
@@ -335,7 +340,7 @@ class Family(Declared):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, 1)."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         return np.asarray(self.to_scipy().rvs(size=n, random_state=random), dtype=float).reshape(n, 1)
 
     def cdf(self, x: Any) -> Floats:

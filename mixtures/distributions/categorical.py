@@ -16,7 +16,7 @@ import numpy as np
 
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import nonnegative, simplex
-from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.special import log
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 
@@ -271,7 +271,7 @@ class Categorical(Family):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, 1): numbers where all categories are, else objects."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         weights = np.asarray(self.probabilities)
         codes = random.choice(len(weights), size=n, p=weights / weights.sum())
         numeric = all(isinstance(category, (int, float, np.number)) for category in self.categories)

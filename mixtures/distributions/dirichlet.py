@@ -29,7 +29,7 @@ import scipy.stats
 
 from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import concentrations
-from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.linear import add_linear
 from mixtures.engine.plan import FLOORED, is_held
 from mixtures.engine.posterior import weighted_total
@@ -255,7 +255,7 @@ class Dirichlet(Family):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, d)."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         a = np.asarray(self.concentration)
         # Gamma variates by their logarithms, which do not underflow: Gamma(a) = Gamma(a + 1) U^(1 / a) (Marsaglia & Tsang 2000).
         logs = np.log(random.standard_gamma(a + 1.0, (n, a.size))) - random.standard_exponential((n, a.size)) / a

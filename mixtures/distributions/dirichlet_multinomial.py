@@ -23,7 +23,7 @@ import scipy.stats
 
 from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import concentrations
-from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.concentrations import climb_concentrations
 from mixtures.engine.counts import LOG_FACTORIALS, MAX_TABLE, log_coefficient_excesses, read_counts
 from mixtures.engine.plan import is_held
@@ -226,7 +226,7 @@ class DirichletMultinomial(Family):
     def sample(self, n: int = 1, random_state: Any = None, *, trials: Any = TRIALS) -> Any:
         """Draw n rows, shape (n, d), of so many trials: a whole number, or one for each row."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         a = np.asarray(self.concentration)
         left, rest = np.broadcast_to(np.asarray(trials, dtype=np.int64), n), np.cumsum(a[::-1])[::-1]
         rows = np.empty((n, a.size))

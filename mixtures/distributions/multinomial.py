@@ -21,7 +21,7 @@ import scipy.stats
 
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import simplex
-from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.counts import log_coefficient_excesses, log_coefficients, read_counts
 from mixtures.engine.linear import add_linear
 from mixtures.engine.plan import is_held
@@ -163,7 +163,7 @@ class Multinomial(Family):
 
     def sample(self, n: int = 1, random_state: Any = None, *, trials: Any = TRIALS) -> Any:
         """Draw n rows, shape (n, d), of so many trials: a whole number, or one for each row."""
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         shares = self._shares()
         left, rest = np.broadcast_to(np.asarray(trials, dtype=np.int64), n), np.cumsum(shares[::-1])[::-1]
         rows = np.empty((n, shares.size))

@@ -26,7 +26,7 @@ import scipy.stats
 
 from mixtures._numba import jit, jit_sums, matrix, wide_vectors
 from mixtures.constraints import Covariance, Vector, real
-from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.linear import STRIDE, cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
 from mixtures.engine.missing import add_patterns, densities_of_patterns, find_patterns
 from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
@@ -449,7 +449,7 @@ class MultivariateNormal(Family):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, d)."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         noise = random.standard_normal((n, len(self.mean)))
         return np.asarray(self.mean) + noise @ np.linalg.cholesky(self._matrix()).T
 

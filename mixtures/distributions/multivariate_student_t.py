@@ -23,7 +23,7 @@ import scipy.stats
 
 from mixtures._numba import jit, matrix, wide_vectors
 from mixtures.constraints import Covariance, Vector, degrees_of_freedom, real
-from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.linear import STRIDE, cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
 from mixtures.engine.plan import FLOORED, LIMIT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log, log_one_plus
@@ -296,7 +296,7 @@ class MultivariateStudentT(Family):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, d)."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         noise = random.standard_normal((n, len(self.location))) @ np.linalg.cholesky(np.asarray(self.scale_matrix)).T
         return np.asarray(self.location) + noise / np.sqrt(random.chisquare(self.df, (n, 1)) / self.df)
 

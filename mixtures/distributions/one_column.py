@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from mixtures.constraints import Interval
-from mixtures.distributions.base import Declared, Floats
+from mixtures.distributions.base import Declared, Floats, generator_of
 from mixtures.exceptions import DataError, DegenerateWarning
 from mixtures.table import Table
 
@@ -138,7 +138,7 @@ class OneColumn(Declared):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, 1)."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         return self._drawn(n, random).reshape(n, 1)
 
     def _drawn(self, n: int, random: Any) -> Floats:

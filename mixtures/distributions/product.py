@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mixtures.distributions.base import Declared
+from mixtures.distributions.base import Declared, generator_of
 from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.exceptions import DataError, ParameterError
 from mixtures.table import Table
@@ -128,7 +128,7 @@ class Product(Declared):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, d), columns by position, or in the order of the factors where they have names."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         drawn = np.hstack([factor.sample(n, random) for factor in self.factors.values()])
         columns = [column for key in self.factors for column in (key if isinstance(key, tuple) else (key,))]
         return drawn[:, np.argsort(columns)] if all(isinstance(column, int) for column in columns) else drawn

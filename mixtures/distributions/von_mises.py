@@ -24,7 +24,7 @@ import scipy.stats
 
 from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import angle, nonnegative, real
-from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.plan import FLOORED, REPEAT, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import (
@@ -242,7 +242,7 @@ class VonMises(Family):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n angles in [-pi, pi], shape (n, 1)."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         drawn = random.vonmises(0.0, self.concentration, (n, 1)) + math.remainder(self.location, 2 * np.pi)
         return drawn - 2 * np.pi * np.rint(drawn / (2 * np.pi))
 

@@ -24,7 +24,7 @@ import scipy.stats
 
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import nonnegative, unit_vector
-from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.bessel import bessel_i_ratio, inverse_bessel_i_ratio, log_bessel_i_reduced
 from mixtures.engine.plan import FLOORED, REPEAT, is_held
 from mixtures.engine.posterior import weighted_total
@@ -241,7 +241,7 @@ class VonMisesFisher(Family):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, d), by rejection (Wood 1994), written in distances from the direction, so that none cancel."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         direction, kappa = self._unit(), self.concentration
         m = len(direction) - 1
         b = m / (2.0 * kappa + np.hypot(2.0 * kappa, m))

@@ -17,7 +17,7 @@ import numpy as np
 from mixtures._numba import float_to_bits, jit, jit_sums, wide_vectors
 from mixtures._numba_calls import call_accumulate, call_log_prob, call_maximize, call_prepare
 from mixtures.constraints import Whole, probability
-from mixtures.distributions.base import Kernels
+from mixtures.distributions.base import Kernels, generator_of
 from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Wrapped, computed, part_from
 from mixtures.engine.plan import UNSETTLED, is_held
 from mixtures.exceptions import ParameterError
@@ -193,7 +193,7 @@ class ZeroInflated(Wrapped):
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, 1)."""
         self._require_complete()
-        random = np.random.default_rng(random_state) if not isinstance(random_state, np.random.RandomState) else random_state
+        random = generator_of(random_state)
         drawn = self.base.sample(n, random)
         return np.where(random.uniform(size=(n, 1)) < self.probability, 0.0, drawn)
 
