@@ -74,6 +74,7 @@ call_prepare = by_address("prepare", types.none, MATRIX)
 call_log_prob = by_address("log_prob", types.none, MATRIX, MATRIX, MATRIX)
 call_accumulate = by_address("accumulate", types.none, MATRIX, MATRIX, MATRIX, MATRIX)
 call_maximize = by_address("maximize", types.int64, MATRIX, MATRIX)
+call_log_prior = by_address("log_prior", types.float64, MATRIX)
 
 # A component that exists only in Python is reached through one C function of this type: (role, component, columns, rows,
 # address of x, address of the other array).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class Assembly:
 
     def _describe(self, weights: Floats) -> Problem:
         described: list[int] = []
+        coordinates: list[tuple[int, int, int, int]] = []
         columns: list[int] = []
         origins: list[float] = []
         units: list[float] = []
@@ -70,6 +72,7 @@ class Assembly:
             family, count = plate.family, plate.count
             kernels = DOOR_KERNELS if family is None else family.kernels
             n_statistics = 1 + plate.n_statistics * plate.n_members
+            own = () if family is None else family._coordinates(plate.grounds[0])
             described += (
                 plate.first,
                 count,
@@ -86,7 +89,13 @@ class Assembly:
                 address_of(kernels.maximize, "maximize"),
                 plate.n_maxima,
                 plate.measure,
+                0 if kernels.log_prior is None else address_of(kernels.log_prior, "log_prior"),
+                plate.n_members,
+                -1 if family is None or family.held is None else family.held,
+                len(coordinates),
+                len(own),
             )
+            coordinates += own
             statistic += count * n_statistics
             columns += [self._source(j) for j in plate.columns]
             for place in plate.places:
@@ -99,9 +108,10 @@ class Assembly:
                 fillers.append(0.0)
         block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * k)
         n_sources = len(self._sources)
-        sizes = Sizes(k, block, len(self._plates), len(columns), self.table.n_rows, n_sources, 1 + k + statistic)
+        n_coordinates = len(coordinates)
+        sizes = Sizes(k, block, len(self._plates), n_coordinates, len(columns), self.table.n_rows, n_sources, 1 + k + statistic)
         places = [address for address, _ in self._sources] + [stride for _, stride in self._sources]
-        whole = np.array(described + columns + places, dtype=np.int64)
+        whole = np.array([*described, *chain.from_iterable(coordinates), *columns, *places], dtype=np.int64)
         return Problem(sizes, whole, np.array(origins + units + fillers, dtype=np.float64), weights)
 
     @property

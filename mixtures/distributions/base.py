@@ -59,12 +59,16 @@ class Kernels:
       ``statistics[:, 0]`` is 0. Returns a union of the bits ``REPEAT``, ``FLOORED``, ``LIMIT``, ``FAILED`` and ``UNSETTLED`` of
       :mod:`mixtures.kernels`, 0 for none. A maximum that takes several steps is climbed by one of them a call, which never
       lowers the likelihood, with ``UNSETTLED`` until the step is below some rounding errors.
+    - ``log_prior(parameters) -> float``, of a family that takes priors: the sum over components of the log-density of their
+      parameters under the priors packed beside them, 0 for those without one. ``maximize`` then finds the maximum of
+      likelihood times prior.
     """
 
     prepare: Callable[..., Any]
     log_prob: Callable[..., Any]
     accumulate: Callable[..., Any]
     maximize: Callable[..., Any]
+    log_prior: Callable[..., Any] | None = None
 
 
 class Declared(Distribution):
@@ -170,6 +174,10 @@ class Family(Declared):
     """Place, among the packed parameters of a column, of the mask that says which parameters an M-step leaves as they are: bit
     p for parameter p as declared (:func:`mixtures.kernels.is_held`); None for a family that cannot hold some of them."""
 
+    ties: ClassVar[int | None] = None
+    """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one common
+    value, the best for all together; None for a family that cannot."""
+
     ends: ClassVar[Mapping[str, float]] = {}
     """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
     where the likelihood has no gradient: further in, that row is impossible."""
@@ -201,6 +209,12 @@ class Family(Declared):
     @abstractmethod
     def _layout(self, column: Column) -> tuple[int, int]:
         """(P, S): parameters and statistics per component, for one column."""
+
+    def _coordinates(self, column: Column) -> Sequence[tuple[int, int, int, int]]:
+        """What a step of an accelerator may move among the packed parameters of a column (or of all, of a block): for each
+        coordinate its kind, its place, how many numbers it is and the number of the declared parameter that it belongs to, which
+        may be held. None for parameters in which the likelihood is not smooth."""
+        return ()
 
     @abstractmethod
     def _pack(self, column: Column) -> Sequence[float]:

@@ -35,7 +35,12 @@ ACCUMULATE = 11
 MAXIMIZE = 12
 MAXIMA = 13  # how many of a component's last statistics are maxima over rows, not sums
 MEASURE = 14  # one of the two below, where point masses share a column with densities
-FIELDS = 15
+LOG_PRIOR = 15  # address of the kernel that adds priors to what a fit maximises; 0 for none
+MEMBERS = 16  # distributions of a component that share a call, one a column; 1 for a family over several columns jointly
+HELD = 17  # place of the mask of held parameters among those of a member; -1 for none
+COORDINATE = 18  # first row of Plan.coordinates
+COORDINATES = 19  # how many rows a member has there
+FIELDS = 20
 
 ATOMS = 1
 """Point masses: where one of them stands, densities over the same column count for nothing."""
@@ -63,11 +68,12 @@ class Plan(NamedTuple):
 
     n_components: int
     block_rows: int
-    plates: Ints  # (plates, 15), the fields above
+    plates: Ints  # (plates, FIELDS), the fields above
     columns: Ints  # (plate columns,) index into Rows.addresses, or ROW_NUMBER
     origins: Floats  # (plate columns,) what zero of the kernel's column is in the table's column
     units: Floats  # (plate columns,) what one unit of the kernel's column is worth in the table's units
     fillers: Floats  # (plate columns,) stands in for missing cells, whose results are then discarded
+    coordinates: Ints  # (coordinates, 4): what a step of an accelerator may move, see Family.coordinates
 
 
 class Rows(NamedTuple):
@@ -112,7 +118,7 @@ class Problem(NamedTuple):
     """A `Plan` and its `Rows` on their way from Python to compiled code, in few arrays, since each costs every call."""
 
     sizes: Sizes
-    whole: Ints  # the plates, a row after the other; columns; addresses; strides
+    whole: Ints  # the plates, a row after the other; coordinates, the same; columns; addresses; strides
     scales: Floats  # origins, units, fillers
     weights: Floats  # of rows
 
@@ -123,6 +129,7 @@ class Sizes(NamedTuple):
     n_components: int
     block_rows: int
     n_plates: int
+    n_coordinates: int
     n_columns: int
     n_rows: int
     n_sources: int
@@ -133,10 +140,12 @@ class Sizes(NamedTuple):
 def unfold(problem):
     """The plan and the rows of a problem: views, which must not outlive it."""
     sizes, whole, scales = problem.sizes, problem.whole, problem.scales
-    p, d, s = sizes.n_plates, sizes.n_columns, sizes.n_sources
+    p, c, d, s = sizes.n_plates, sizes.n_coordinates, sizes.n_columns, sizes.n_sources
     plates = matrix(whole, 0, p, FIELDS)
-    columns = matrix(whole, FIELDS * p, 1, d)[0]
+    coordinates = matrix(whole, FIELDS * p, c, 4)
+    start = FIELDS * p + 4 * c
+    columns = matrix(whole, start, 1, d)[0]
     per_column = matrix(scales, 0, 3, d)
-    places = matrix(whole, FIELDS * p + d, 2, s)
-    plan = Plan(sizes.n_components, sizes.block_rows, plates, columns, per_column[0], per_column[1], per_column[2])
+    places = matrix(whole, start + d, 2, s)
+    plan = Plan(sizes.n_components, sizes.block_rows, plates, columns, per_column[0], per_column[1], per_column[2], coordinates)
     return plan, Rows(sizes.n_rows, places[0], places[1], problem.weights)

@@ -287,7 +287,7 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
 FLOATS = types.Array(types.float64, 1, "C")
 INTS = types.Array(types.int64, 1, "C")
 TABLE = types.Array(types.int64, 2, "C")
-PLAN = types.NamedTuple((types.int64, types.int64, TABLE, INTS, FLOATS, FLOATS, FLOATS), Plan)
+PLAN = types.NamedTuple((types.int64, types.int64, TABLE, INTS, FLOATS, FLOATS, FLOATS, TABLE), Plan)
 ROWS = types.NamedTuple((types.int64, INTS, INTS, FLOATS), Rows)
 TASK = types.NamedTuple((types.int64, types.float64, INTS, FLOATS, MATRIX, MATRIX), Task)
 call_visit = by_address("visit", types.none, PLAN, ROWS, TASK, FLOATS, FLOATS, types.int64, types.int64, FLOATS, FLOATS)
