@@ -41,7 +41,7 @@ from mixtures._numba_calls import (
 from mixtures.constraints import Angle, Covariance, Interval, Whole
 from mixtures.distributions.base import Kernels
 from mixtures.distributions.multivariate_normal import COVARIANCE, HEAD, KIND, KINDS, SHARE, MultivariateNormal
-from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Constrained, Wrapped, computed, part_from
+from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Constrained, Wrapped, computed, innermost, part_from
 from mixtures.engine.eigenvalues import clip_eigenvalues
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED
 from mixtures.exceptions import ParameterError
@@ -278,12 +278,11 @@ class Bounded(Constrained):
         constraint = self.base.parameters.get(name)
         if constraint is None:
             raise ParameterError(f"Bounded: {self.base!r} learns the parameters {list(self.base.parameters)}, found {name!r}")
-        is_matrix = isinstance(constraint, Covariance) and isinstance(_innermost(self.base), MultivariateNormal)
+        is_matrix = isinstance(constraint, Covariance) and isinstance(innermost(self.base), MultivariateNormal)
         is_circular = isinstance(self.base.support, Angle) and constraint.low == -math.inf
-        if not (isinstance(constraint, Interval) or is_matrix) or isinstance(constraint, Whole) or is_circular or name in self.base.ends:
+        is_number = isinstance(constraint, Interval) and not isinstance(constraint, Whole)
+        if not (is_number or is_matrix) or is_circular or name in innermost(self.base).ends:
             raise ParameterError(f"Bounded: {name} of {type(self.base).__name__} is no parameter that bounds can be given for")
-        if is_matrix and len(self.base.parameters) and type(self.base.parameters[name]) is not type(constraint):
-            raise ParameterError(f"Bounded: {name} is not learned")
         try:
             low, high = (-math.inf if pair[0] is None else float(pair[0])), (math.inf if pair[1] is None else float(pair[1]))
             ordered = len(pair) == 2 and low < high
@@ -293,13 +292,13 @@ class Bounded(Constrained):
             raise ParameterError(f"Bounded: {name} needs (low, high), low below high and None for an open end, found {pair!r}")
         least, most = (0.0, math.inf) if is_matrix else (constraint.low, constraint.high)
         low, high = (-math.inf if low <= least else low), (math.inf if high >= most else high)
-        if not (low < most and high > least) or math.isinf(low) == math.isinf(high) == True:  # noqa: E712
+        if not (low < most and high > least) or (math.isinf(low) and math.isinf(high)):
             raise ParameterError(f"Bounded: {pair!r} leaves {name} nothing, or all that it may be: {constraint.words}")
         return low, high
 
     @property
     def _is_covariance(self) -> bool:
-        return "covariance" in self.bounds and isinstance(_innermost(self.base), MultivariateNormal)
+        return "covariance" in self.bounds and isinstance(innermost(self.base), MultivariateNormal)
 
     def _keeps(self, name: str, value: Any) -> bool:
         low, high = self.bounds[name]
@@ -315,7 +314,8 @@ class Bounded(Constrained):
         own = dict(getattr(vars(self).get("base"), "parameters", {}))
         for name, (low, high) in vars(self).get("bounds", {}).items():
             if isinstance(own[name], Interval):
-                words = [own[name].words, *([f">= {low:.15g}"] if low > -math.inf else []), *([f"<= {high:.15g}"] if high < math.inf else [])]
+                ends = [(">=", low), ("<=", high)]
+                words = [own[name].words, *(f"{sign} {end:.15g}" for sign, end in ends if math.isfinite(end))]
                 own[name] = replace(
                     own[name],
                     low=max(low, own[name].low),
@@ -359,6 +359,10 @@ class Bounded(Constrained):
             if value is not None and not self._keeps(name, value):
                 moved[name] = _clipped(value, low, high)
         return Bounded(base.replaced(**moved) if moved else base, **self._pairs())
+
+    def replaced(self, **parameters: Any) -> Bounded:
+        """This distribution with other values for some of its parameters, which must lie inside their bounds."""
+        return Bounded(self.base.replaced(**parameters), **self._pairs())
 
     def _completed(self, table, columns):
         return self._around(self.base._completed(table, columns))
@@ -409,10 +413,6 @@ class Bounded(Constrained):
     def _unpack(self, row, column):
         # In the column's unit and origin a bound may be rounded: it is met to the last digit.
         return self._around(self.base._unpack(row[self._head() :], column))
-
-
-def _innermost(distribution: Any) -> Any:
-    return _innermost(distribution.base) if isinstance(distribution, Wrapped) else distribution
 
 
 def _clipped(value: Any, low: float, high: float) -> Any:

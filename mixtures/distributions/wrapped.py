@@ -27,6 +27,11 @@ def part_from(values, k, start):
     return matrix(values, k * width + start, 1, width - start)
 
 
+def innermost(distribution: Any) -> Any:
+    """What is inside all wrappers."""
+    return innermost(distribution.base) if isinstance(distribution, Wrapped) else distribution
+
+
 def computed(function: Callable[[Any], Any]) -> Any:
     """A property in the place of what a family declares for its class; its type says no more than the class's does."""
     return property(function)
