@@ -125,12 +125,14 @@ def _check_ties(plates: Sequence[Plate], components: Sequence[Parts], table: Tab
         tying = [(share, components[k]) for share, k in placed if name in getattr(share.members[0], "tied_names", ())]
         where = f"{type(tying[0][0].members[0]).__name__} on {', '.join(table.where(j) for j in columns)}"
         if len(components) > 1 and sum(share.count for share, _ in tying) == 1:
-            raise ParameterError(f"{where}: {name} is tied, but by no other component of this family; tie it in two or more, or none")
+            raise ParameterError(
+                f"{where}: {name} is tied, but by no other component of this family; tie it in two or more, or none"
+            )
         if len(found) > 1:
             firsts = [plate.first for plate in found]
             raise ParameterError(
-                f"{where}: components that tie {name} must stand next to each other; those from {firsts} on are parted by others of "
-                "another family, or wholly held: change the order of the components"
+                f"{where}: components that tie {name} must stand next to each other; those from {firsts} on are parted by others "
+                "of another family, or wholly held: change the order of the components"
             )
         _start_together(name, where, tying)
 

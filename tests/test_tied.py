@@ -130,8 +130,10 @@ def test_shared_parameters_are_the_maximum_over_all_components(family, plan):
     if family is Binomial:
         x = np.minimum(x, 3)
     shares = weights * (np.arange(3)[:, None] == labels)
-    common = {name: next(m.parameter_values()[name] for m, (ties, _) in zip(members, plan, strict=True) if name in ties)
-              for name in {name for ties, _ in plan for name in ties}}
+    common = {
+        name: next(m.parameter_values()[name] for m, (ties, _) in zip(members, plan, strict=True) if name in ties)
+        for name in {name for ties, _ in plan for name in ties}
+    }
     if family is Pareto:
         common |= {"scale": 0.5} if "scale" in common else {}
         members = [member.replaced(scale=0.5) if held else member for member, (_, held) in zip(members, plan, strict=True)]
@@ -158,7 +160,10 @@ def test_shared_parameters_are_the_maximum_over_all_components(family, plan):
                 if j == k or (name in ties and name in plan[k][0]):
                     values[j][name] = bound(family.parameters[name], number)
         try:
-            total = sum(share[share > 0] @ base.replaced(**v).log_prob(x[share > 0]) for base, v, share in zip(bases, values, shares, strict=True))
+            total = sum(
+                share[share > 0] @ base.replaced(**v).log_prob(x[share > 0])
+                for base, v, share in zip(bases, values, shares, strict=True)
+            )
         except ParameterError:
             return 1e300
         return -total / weights.sum() if np.isfinite(total) else 1e300
@@ -168,7 +173,9 @@ def test_shared_parameters_are_the_maximum_over_all_components(family, plan):
     for shift in (0.05, -0.1):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            method, options = ("BFGS", {"gtol": 1e-9}) if smooth else ("Nelder-Mead", {"xatol": 1e-9, "fatol": 1e-14, "maxfev": 3000})
+            method, options = (
+                ("BFGS", {"gtol": 1e-9}) if smooth else ("Nelder-Mead", {"xatol": 1e-9, "fatol": 1e-14, "maxfev": 3000})
+            )
             other = minimize(loss, own + shift, method=method, options=options).fun
         assert best - other < 1e-11 * (1 + abs(best)), f"{found}: {best - other}"
         assert other - best < 1e-6, "the optimiser did not get there"
@@ -176,7 +183,9 @@ def test_shared_parameters_are_the_maximum_over_all_components(family, plan):
 
 def test_every_family_that_ties_is_tested_here():
     able = {family for family in families() if family.ties is not None}
-    assert able - {Normal, MultivariateNormal, Categorical, Multinomial} - {f for f in able if f.__name__ == "LogNormal"} == set(MEMBERS)
+    assert able - {Normal, MultivariateNormal, Categorical, Multinomial} - {f for f in able if f.__name__ == "LogNormal"} == set(
+        MEMBERS
+    )
 
 
 def falls(history):
@@ -221,7 +230,9 @@ def test_a_tied_distribution_alone_is_as_its_base(family):
 def test_ties_hold_column_by_column_with_missing_cells_and_in_any_start():
     random = np.random.default_rng(5)
     group = random.integers(2, size=400)
-    X = np.column_stack([random.exponential(2.0, 400), random.poisson(np.array([2.0, 20.0])[group]), random.laplace(9.0 * group, 1.0)])
+    X = np.column_stack(
+        [random.exponential(2.0, 400), random.poisson(np.array([2.0, 20.0])[group]), random.laplace(9.0 * group, 1.0)]
+    )
     X[random.uniform(size=X.shape) < 0.1] = np.nan
     product = Product(Tied(Exponential(), "rate"), Poisson(), Tied(Laplace(), "scale"))
     model = GeneralMixtureModel(product, 2, random_state=0, tol=0, max_iter=40).fit(X)

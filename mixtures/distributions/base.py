@@ -175,8 +175,8 @@ class Family(Declared):
     p for parameter p as declared (:func:`mixtures.kernels.is_held`); None for a family that cannot hold some of them."""
 
     ties: ClassVar[int | None] = None
-    """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one common
-    value, the best for all together; None for a family that cannot."""
+    """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one
+    common value, the best for all together; None for a family that cannot."""
     tieable: ClassVar[Sequence[str] | None] = None
     """Which of its parameters can be tied, where ``ties`` is a place; None for all."""
 

@@ -2,7 +2,8 @@
 
     log f(1) = log p, log f(0) = log(1 - p),   support: 0 and 1 (False and True).
 
-Weighted maximum likelihood: p = sum w x / sum w; the ends 0 and 1 are allowed. Of components that tie p, both sums over all of them.
+Weighted maximum likelihood: p = sum w x / sum w; the ends 0 and 1 are allowed. Of components that tie p, both sums over
+all of them.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ from mixtures.engine.special import log
 from mixtures.engine.ties import add_up
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 
-# Parameters: the pseudo-count, the mask of ties, C probabilities, C + 1 log-probabilities of which the last is that of an unseen category.
+# Parameters: the pseudo-count, the mask of ties, C probabilities, C + 1 log-probabilities of which the last is that of an unseen
+# category.
 PSEUDO_COUNT = 0
 TIES = 1
 PROBABILITIES = 2

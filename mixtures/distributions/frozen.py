@@ -26,7 +26,7 @@ from mixtures.engine import entries
 from mixtures.exceptions import ParameterError
 
 ENTRY = re.compile(r"(\w+)\[(\d+)\]")
-VECTORS = {Categorical: "probabilities", Multinomial: "probabilities", MultivariateNormal: "mean"}
+VECTORS: dict[Any, str] = {Categorical: "probabilities", Multinomial: "probabilities", MultivariateNormal: "mean"}
 """Families with a vector of which entries can be held."""
 
 
@@ -57,8 +57,8 @@ class Frozen(Constrained):
     Notes
     -----
     Held parameters and entries are not counted in ``n_parameters``. The entries of a vector that are not held are learned, from
-    the values that `base` has for them; ``parameters`` lists what is wholly learned. A probability held at 0 is a structural zero: a
-    row of that category comes from other components.
+    the values that `base` has for them; ``parameters`` lists what is wholly learned. A probability held at 0 is a structural zero:
+    a row of that category comes from other components.
 
     Examples
     --------
@@ -115,7 +115,9 @@ class Frozen(Constrained):
             raise ParameterError(f"Frozen: entries can be held of the {', '.join(able)}; found {name!r} of {self.base!r}")
         value = self.base.parameter_values()[name]
         if value is None or max(places) >= len(value):
-            raise ParameterError(f"Frozen: {name} of {self.base!r} must have a value of more than {max(places)} entries to hold them at")
+            raise ParameterError(
+                f"Frozen: {name} of {self.base!r} must have a value of more than {max(places)} entries to hold them at"
+            )
         if getattr(family, "pseudo_count", 0.0) or (name == "mean" and getattr(family, "prior", None) is not None):
             raise ParameterError(f"Frozen: entries of {name} cannot be held beside a prior or a pseudo-count, found {self.base!r}")
 
@@ -186,7 +188,9 @@ class Frozen(Constrained):
         values = self.base.parameter_values()
         kept = {name: values[name] for name in self.held_names}
         for name, places in self.entries.items():
-            kept[name] = self._kept(base.parameter_values()[name], values[name], places, isinstance(self.base.parameters[name], Simplex))
+            kept[name] = self._kept(
+                base.parameter_values()[name], values[name], places, isinstance(self.base.parameters[name], Simplex)
+            )
         return self._around(base.replaced(**kept))
 
     @staticmethod

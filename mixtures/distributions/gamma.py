@@ -301,9 +301,9 @@ def _share_shape(weights, moments, parameters):
     outcome = 0
     for k in range(weights.size):
         p = parameters[k]
-        if weights[k] > 0.0 and is_tied(p[TIES], p[HELD], SHAPE) and _has_own_rate(p):
-            if _moves_centre(p, moments[k, 0], shape, moments[k, 4], max(gap, smallest)):
-                outcome = REPEAT | UNSETTLED
+        reads_gap = weights[k] > 0.0 and is_tied(p[TIES], p[HELD], SHAPE) and _has_own_rate(p)
+        if reads_gap and _moves_centre(p, moments[k, 0], shape, moments[k, 4], max(gap, smallest)):
+            outcome = REPEAT | UNSETTLED
     if outcome:
         return outcome
     for k in range(weights.size):
@@ -343,9 +343,9 @@ def _share_rate(weights, moments, parameters):
     rate = common_rate(own, moments[:, 0], gaps, given, start, shapes)
     outcome = 0
     for k in range(count):
-        if own[k] > 0.0 and not given[k]:
-            if _moves_centre(parameters[k], moments[k, 0], shapes[k], moments[k, 4], gaps[k]):
-                outcome = REPEAT | UNSETTLED
+        reads_gap = own[k] > 0.0 and not given[k]
+        if reads_gap and _moves_centre(parameters[k], moments[k, 0], shapes[k], moments[k, 4], gaps[k]):
+            outcome = REPEAT | UNSETTLED
     if outcome:
         return outcome
     for k in range(count):

@@ -48,7 +48,7 @@ class Wrapped(Family):
             raise ParameterError(f"{type(self).__name__}: expected a distribution with kernels of its own, found {base!r}")
         if base.tied_names and not self.keeps_plates:
             raise ParameterError(
-                f"{type(self).__name__}: {base!r} ties {', '.join(base.tied_names)} to other components, from which this would part it"
+                f"{type(self).__name__}: {base!r} ties {', '.join(base.tied_names)} to other components, not to be parted from them"
             )
         super().__init__(**values)
         vars(self)["base"] = base
