@@ -1,0 +1,63 @@
+"""How a model is to be fitted, checked and in the form that compiled code reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import gammaln
+
+from mixtures.e_steps import SOFT, EStep
+from mixtures.engine.plan import NO_FLOATS, NO_LABELS, NO_MATRIX, STATISTICS_OF_DENSITIES, Control, Task
+from mixtures.knowledge import Knowledge
+
+STARVED = ("report", "drop", "re-seed")
+"""What may become of components that are left with less than one row."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run EM; the arguments of the same names of the model."""
+
+    tol: float
+    max_iter: int
+    n_init: int | None = 1
+    random_state: Any = None
+    n_threads: int = 1
+    verbose: int = 0
+    e_step: EStep = SOFT
+    learn_weights: bool = True
+    concentrations: tuple[float, ...] = ()
+    starved: str = "report"
+    start: Any = "clusters"
+    """"clusters", "random", or :class:`mixtures.knowledge.Knowledge` of every row: labels, or responsibilities."""
+    watch: Any = None
+    """Called with the run after every iteration; True ends it. See :mod:`mixtures.watching`."""
+
+    def task(self, knowledge: Knowledge, seed: int) -> Task:
+        """What a pass of EM does."""
+        kind, draws = self.e_step, seed if self.e_step.draws else -1
+        return Task(
+            STATISTICS_OF_DENSITIES,
+            0.0,
+            kind.components,
+            kind.sharpness,
+            draws,
+            knowledge.labels,
+            knowledge.beliefs,
+            NO_LABELS,
+            NO_FLOATS,
+            NO_MATRIX,
+            NO_MATRIX,
+        )
+
+    def control(self, n_components: int, watches: bool) -> Control:
+        """How EM goes on from pass to pass; `watches`: every component maximises its likelihood."""
+        if self.concentrations and self.learn_weights:
+            concentrations = np.array(self.concentrations)
+            constant = float(gammaln(concentrations.sum()) - gammaln(concentrations).sum())
+            extra = concentrations - 1.0
+        else:
+            constant, extra = 0.0, np.zeros(n_components)
+        return Control(self.max_iter, self.tol, self.learn_weights, watches, self.e_step.warming, extra, constant)
