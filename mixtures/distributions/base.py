@@ -177,6 +177,8 @@ class Family(Declared):
     ties: ClassVar[int | None] = None
     """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one
     common value, the best for all together; None for a family that cannot."""
+    tieable: ClassVar[Sequence[str] | None] = None
+    """Which of its parameters can be tied, where ``ties`` is a place; None for all."""
 
     ends: ClassVar[Mapping[str, float]] = {}
     """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
@@ -194,6 +196,16 @@ class Family(Declared):
     def _plate_kind(self) -> Any:
         """What the distributions that one call of kernels serves have in common; they have one layout, too."""
         return type(self)
+
+    @property
+    def tied_names(self) -> tuple[str, ...]:
+        """Parameters that are one and the same for all components of a mixture that tie them on the same columns."""
+        return ()
+
+    @property
+    def _places(self) -> Mapping[str, int]:
+        """The bit of each parameter in the masks at ``held`` and ``ties``."""
+        return {name: place for place, name in enumerate(self.parameters)}
 
     @property
     def support(self) -> Interval | tuple[Interval, ...] | RowSupport | None:
