@@ -89,7 +89,7 @@ class Assembly:
                 address_of(kernels.maximize, "maximize"),
                 plate.n_maxima,
                 plate.measure,
-                0 if kernels.log_prior is None else address_of(kernels.log_prior, "log_prior"),
+                address_of(kernels.log_prior, "log_prior") if kernels.log_prior is not None and plate.is_penalised else 0,
                 plate.n_members,
                 -1 if family is None or family.held is None else family.held,
                 len(coordinates),

@@ -49,6 +49,11 @@ class Plate:
         return 0 if self.family is None else self.family.n_maxima
 
     @property
+    def is_penalised(self) -> bool:
+        """Whether a fit maximises more than the likelihood of some of its distributions."""
+        return any([distribution._is_penalised for share in self.shares for distribution in share.members])
+
+    @property
     def n_members(self) -> int:
         """Distributions per component."""
         return len(self.shares[0].members)

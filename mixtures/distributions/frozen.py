@@ -94,7 +94,7 @@ class Frozen(Transparent):
     @computed
     def kernels(self):
         own = self.base.kernels
-        return Kernels(own.prepare, own.log_prob, _nothing, _stay) if self.is_whole else own
+        return Kernels(own.prepare, own.log_prob, _nothing, _stay, own.log_prior) if self.is_whole else own
 
     @property
     def _plate_kind(self):
@@ -113,6 +113,13 @@ class Frozen(Transparent):
 
     def _around(self, base: Any, **arguments: Any) -> Frozen:
         return Frozen(base, *self.held_names)
+
+    def log_prior(self) -> float:
+        """That of the base."""
+        return float(self.base.log_prior())
+
+    def _resolved(self, table, columns, weights, n_components):
+        return self._around(self.base._resolved(table, columns, weights, n_components))
 
     def _completed(self, table, columns):
         return self._with(self.base._completed(table, columns))

@@ -56,6 +56,8 @@ class Wrapped(Family):
     takes_missing = computed(lambda self: self.base.takes_missing)
     limit = computed(lambda self: self.base.limit)
     n_maxima = computed(lambda self: self.base.n_maxima)
+    prior = computed(lambda self: self.base.prior)
+    _is_penalised = computed(lambda self: self.base._is_penalised)
 
     def _values(self) -> dict[str, Any]:
         own = dict(vars(self))
