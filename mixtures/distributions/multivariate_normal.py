@@ -12,6 +12,13 @@ A row that lacks cells counts with the density of the others, and in a fit with 
 their regression on the observed ones, whose residual covariance is added to S (Little & Rubin 2002, section 11.2.1). That is an
 EM of its own: where cells are missing a fit takes several steps.
 
+Under a prior mean | S ~ N(m0, S / w), S ~ InverseWishart(degrees of freedom v, scale A) the maximum is, with n, m and C of the rows
+(C divided by n), mean = (n m + w m0) / (n + w) and S = (A + n C + w n / (w + n) (m - m0)(m - m0)') / (v + n + d + 2); about a held mean
+u, w (u - m0)(u - m0)' stands in the place of the last term and C is taken about u (Fraley & Raftery 2007, table 2; there also the
+other kinds). So the prior of the mean counts as one row about m0 and that of the covariance as v + d + 1 rows of squares A.
+Components with one covariance add all this up, A and its rows once. A mean that they share is, given their covariances, that of
+all m weighted by n S^-1: mean and covariances follow each other, each step exact, and several are needed.
+
 Sums are taken about a centre, as for :mod:`~mixtures.distributions.normal`: the columns' origins where the mean lies within 16
 standard deviations of them in every column, else the previous mean; where a mean moved more than 100 standard deviations
 from its centre, the pass is asked for again.
@@ -33,20 +40,25 @@ from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
 from mixtures.engine.sweep import aligned
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
+from mixtures.priors import NormalInverseWishart, joint_moments
 
 KINDS = ("full", "diagonal", "spherical")
 
-# Packed parameters: seven numbers, six vectors (d,), two matrices (d, d), about the columns' origins and in their units.
+# Packed parameters: eight numbers, six vectors (d,), two matrices (d, d), about the columns' origins and in their units; then,
+# where there is a prior, three numbers, a vector and a matrix of it.
 KIND = 0
-TIED = 1
+TIES = 1
 HELD = 2
 LOG_UNIT = 3  # sum over columns
 CONSTANT = 4  # -log det(S) / 2 - log unit - d log(2 pi) / 2
 NEAR = 5  # whether the offset may stand for the mean
 INCOMPLETE = 6  # whether rows may lack cells
-HEAD = 7
+WIDTH = 7  # d
+HEAD = 8
 MEAN, CENTRE, FLOOR, SHARE, LOG_UNITS, OFFSET = range(6)  # SHARE: a column's unit over the largest; OFFSET: -L^-1 mean
 COVARIANCE, WHITENER = range(2)  # S, L^-1
+MEAN_WEIGHT, POWERS, PRIOR_CONSTANT, PRIOR_MEAN = range(4)  # of a prior: NormalInverseWishart.packed; its matrix follows its mean
+TIED_COVARIANCE = 2.0  # the mask of ties
 
 NEAR_OFFSET = 256.0
 NEAR_MEAN = 16.0
@@ -56,11 +68,8 @@ STILL = 1e-11
 
 @jit
 def _width(parameters):
-    """d, of HEAD + 6 d + 2 d^2 parameters."""
-    d = 1
-    while HEAD + 6 * d + 2 * d * d < parameters.shape[1]:
-        d += 1
-    return d
+    """d."""
+    return np.int64(parameters[0, WIDTH])
 
 
 @jit
@@ -71,6 +80,20 @@ def _vector(parameters, k, which, d):
 @jit
 def _square(parameters, k, which, d):
     return matrix(parameters, k * parameters.shape[1] + HEAD + 6 * d + which * d * d, d, d)
+
+
+@jit
+def _prior(parameters, k, d):
+    """Numbers and mean of a component's prior, or nothing."""
+    start = HEAD + 6 * d + 2 * d * d
+    size = PRIOR_MEAN + d if parameters.shape[1] > start else 0
+    return matrix(parameters, k * parameters.shape[1] + start, 1, size)[0]
+
+
+@jit
+def _prior_scale(parameters, k, d):
+    """The matrix of a component's prior."""
+    return matrix(parameters, (k + 1) * parameters.shape[1] - d * d, d, d)
 
 
 @jit
@@ -221,35 +244,43 @@ def _is_zero(values):
 
 
 @jit
-def _moments(statistics, parameters, k, d, covariance):
-    """New mean in place, and the covariance (d, d) of component k about it, or about a mean that is held.
-
-    Returns REPEAT, the mean being the new centre, where so many digits cancelled that the pass should be done again.
-    """
+def _loses_digits(statistics, parameters, k, d):
+    """Whether so many digits cancelled that the pass should be done again, the mean being the new centre."""
     total = statistics[k, 0]
-    mean, centre = _vector(parameters, k, MEAN, d), _vector(parameters, k, CENTRE, d)
-    full = parameters[k, KIND] == 0.0
+    centre, full = _vector(parameters, k, CENTRE, d), parameters[k, KIND] == 0.0
     first = matrix(statistics, k * statistics.shape[1] + 1, 1, d)[0]
-    repeat = False
+    prior = _prior(parameters, k, d)
+    lost = False
     for i in range(d):
         shift = first[i] / total
         place = 1 + d + (i * d + i if full else i)
         variance = statistics[k, place] / total - shift * shift
+        if prior.size:
+            away = centre[i] + shift - prior[PRIOR_MEAN + i]
+            pull = prior[MEAN_WEIGHT] / (prior[MEAN_WEIGHT] + total)
+            variance += _prior_scale(parameters, k, d)[i, i] / total + pull * away * away
         # As for Normal: beyond 1e4 the variance has lost four digits, unless the move is itself rounding.
         if not shift * shift <= 1e4 * variance and abs(shift) > 8 * 2.2e-16 * abs(centre[i] + shift):
-            repeat = True
-    if repeat:
+            lost = True
+    if lost:
         for i in range(d):
             centre[i] += first[i] / total
-        return REPEAT
-    held = is_held(parameters[k, HELD], 0)
-    moved = 0
+    return lost
+
+
+@jit
+def _moments(statistics, parameters, k, d, fixed, covariance):
+    """The rows' mean in place, unless it is fixed, and their covariance (d, d) about the mean."""
+    total = statistics[k, 0]
+    mean, centre = _vector(parameters, k, MEAN, d), _vector(parameters, k, CENTRE, d)
+    full = parameters[k, KIND] == 0.0
+    first = matrix(statistics, k * statistics.shape[1] + 1, 1, d)[0]
     for i in range(d):
         shift_i = first[i] / total
-        away_i = mean[i] - centre[i] - shift_i if held else 0.0
+        away_i = mean[i] - centre[i] - shift_i if fixed else 0.0
         for j in range(i + 1):
             shift_j = first[j] / total
-            away_j = mean[j] - centre[j] - shift_j if held else 0.0
+            away_j = mean[j] - centre[j] - shift_j if fixed else 0.0
             value = 0.0
             if full:
                 value = statistics[k, 1 + d + i * d + j] / total - shift_i * shift_j + away_i * away_j
@@ -257,13 +288,37 @@ def _moments(statistics, parameters, k, d, covariance):
                 value = statistics[k, 1 + d + i] / total - shift_i * shift_i + away_i * away_i
             covariance[i, j] = value
             covariance[j, i] = value
-    if not held:
+    if not fixed:
         for i in range(d):
-            new = centre[i] + first[i] / total
-            if abs(new - mean[i]) > STILL * np.sqrt(covariance[i, i]):
-                moved = UNSETTLED
-            mean[i] = new
-    return moved if parameters[k, INCOMPLETE] == 1.0 else 0
+            mean[i] = centre[i] + first[i] / total
+
+
+@jit
+def _shrink(parameters, k, d, total, fixed, covariance):
+    """Mean and covariance (d, d), divided by one row more, of rows of weight `total` and the prior's mean."""
+    mean, prior = _vector(parameters, k, MEAN, d), _prior(parameters, k, d)
+    weight = prior[MEAN_WEIGHT]
+    pull = weight if fixed else weight * (total / (weight + total))
+    full = parameters[k, KIND] == 0.0
+    for i in range(d):
+        for j in range(d):
+            if full or i == j:
+                squares = pull * (mean[i] - prior[PRIOR_MEAN + i]) * (mean[j] - prior[PRIOR_MEAN + j])
+                covariance[i, j] = (total * covariance[i, j] + squares) / (total + 1.0)
+    if not fixed:
+        for i in range(d):
+            mean[i] += weight / (weight + total) * (prior[PRIOR_MEAN + i] - mean[i])
+
+
+@jit
+def _has_moved(parameters, k, d, before, covariance):
+    """Whether the mean has moved from where it was (d,), beyond what a fit that takes several steps calls still."""
+    mean = _vector(parameters, k, MEAN, d)
+    moved = False
+    for i in range(d):
+        if abs(mean[i] - before[i]) > STILL * np.sqrt(covariance[i, i]):
+            moved = True
+    return moved
 
 
 @jit
@@ -300,35 +355,151 @@ def _store(parameters, k, d, covariance, lower):
 
 
 @jit
+def _is_tied(parameters, k, parameter):
+    return is_held(parameters[k, TIES], parameter) and not is_held(parameters[k, HELD], parameter)
+
+
+@jit
+def _share_mean(statistics, parameters, d):
+    """The mean of all that share theirs, given their covariances. Returns UNSETTLED where it has moved, which moves those."""
+    centre, total_away, away, white, new = np.empty(d), np.zeros(d), np.empty(d), np.empty(d), np.empty(d)
+    precision, lower = np.zeros((d, d)), np.empty((d, d))
+    first, found, priors = -1, 0, 0
+    for k in range(parameters.shape[0]):
+        if not _is_tied(parameters, k, 0):
+            continue
+        if first < 0:
+            first = k
+            centre[:] = _vector(parameters, k, MEAN, d)
+        prior = _prior(parameters, k, d)
+        for part in range(2):
+            # The rows about their mean, then the prior of the first that has one.
+            if part == 0:
+                weight, sums = statistics[k, 0], matrix(statistics, k * statistics.shape[1] + 1, 1, d)[0]
+                if not weight > 0.0:
+                    continue
+                for i in range(d):
+                    away[i] = _vector(parameters, k, CENTRE, d)[i] + sums[i] / weight - centre[i]
+            else:
+                if prior.size == 0 or priors > 0:
+                    continue
+                priors += 1
+                weight = prior[MEAN_WEIGHT]
+                for i in range(d):
+                    away[i] = prior[PRIOR_MEAN + i] - centre[i]
+            found += 1
+            whitener = _square(parameters, k, WHITENER, d)
+            for a in range(d):
+                white[a] = 0.0
+                for i in range(a + 1):
+                    white[a] += whitener[a, i] * away[i]
+            for i in range(d):
+                if found == 1:
+                    new[i] = away[i]
+                for a in range(i, d):
+                    total_away[i] += weight * whitener[a, i] * white[a]
+                for j in range(d):
+                    for a in range(max(i, j), d):
+                        precision[i, j] += weight * whitener[a, i] * whitener[a, j]
+    if found == 0:
+        return 0
+    if found > 1:
+        for i in range(d):
+            for j in range(d):
+                lower[i, j] = precision[i, j]
+        cholesky(lower, np.zeros(d))
+        _solve(lower, total_away, new)
+    moved = 0
+    for k in range(parameters.shape[0]):
+        if _is_tied(parameters, k, 0):
+            mean, covariance = _vector(parameters, k, MEAN, d), _square(parameters, k, COVARIANCE, d)
+            for i in range(d):
+                if abs(centre[i] + new[i] - mean[i]) > STILL * np.sqrt(covariance[i, i]):
+                    moved = UNSETTLED
+                mean[i] = centre[i] + new[i]
+    return moved
+
+
+@jit
+def _solve(lower, right, out):
+    """out (d,) with lower lower' out = right."""
+    d = right.size
+    for i in range(d):
+        value = right[i]
+        for j in range(i):
+            value -= lower[i, j] * out[j]
+        out[i] = value / lower[i, i]
+    for i in range(d - 1, -1, -1):
+        value = out[i]
+        for j in range(i + 1, d):
+            value -= lower[j, i] * out[j]
+        out[i] = value / lower[i, i]
+
+
+@jit
 def _maximize(statistics, parameters):
     d = _width(parameters)
     count = parameters.shape[0]
     covariance, lower = np.zeros((d, d)), np.empty((d, d))
-    pooled = np.zeros((d, d))
+    pooled, before = np.zeros((d, d)), np.empty(d)
     pooled_weight = 0.0
-    outcome = 0
+    mean_priors, covariance_priors = 0, 0  # met among those of what is shared, where one counts
+    lost = np.zeros(count)
+    outcome = shared = 0
+    for k in range(count):
+        if statistics[k, 0] > 0.0 and _loses_digits(statistics, parameters, k, d):
+            lost[k] = 1.0
+            outcome = REPEAT
+        shared += 1 if _is_tied(parameters, k, 0) else 0
+    if shared and not outcome & REPEAT:
+        outcome |= _share_mean(statistics, parameters, d)
     for k in range(count):
         total = statistics[k, 0]
-        if not total > 0.0:
+        ties_mean, ties_covariance = _is_tied(parameters, k, 0), _is_tied(parameters, k, 1)
+        has_prior = _prior(parameters, k, d).size > 0
+        if lost[k] == 1.0 or (outcome & REPEAT and (ties_mean or ties_covariance)):
             continue
-        outcome |= _moments(statistics, parameters, k, d, covariance)
-        if outcome & REPEAT:
+        if not total > 0.0 and not (ties_covariance and has_prior):
             continue
+        before[:] = _vector(parameters, k, MEAN, d)
+        fixed = is_held(parameters[k, HELD], 0) or ties_mean or not total > 0.0
+        weight = total
+        if total > 0.0:
+            _moments(statistics, parameters, k, d, fixed, covariance)
+        else:
+            covariance[:] = 0.0
+        if has_prior and not (ties_mean and mean_priors > 0):
+            _shrink(parameters, k, d, total, fixed, covariance)
+            weight += 1.0
+        mean_priors += 1 if has_prior and ties_mean else 0
+        if parameters[k, INCOMPLETE] == 1.0 and _has_moved(parameters, k, d, before, covariance):
+            outcome |= UNSETTLED
         if is_held(parameters[k, HELD], 1):
             continue
-        if parameters[k, TIED] == 1.0:
+        if ties_covariance:
             for i in range(d):
                 for j in range(d):
-                    pooled[i, j] += total * covariance[i, j]
-            pooled_weight += total
-        else:
-            outcome |= _store(parameters, k, d, covariance, lower)
-    if pooled_weight > 0.0 and not outcome & REPEAT:
+                    pooled[i, j] += weight * covariance[i, j]
+            pooled_weight += weight
+            if has_prior and covariance_priors == 0:
+                pooled_weight += _add_prior(parameters, k, d, pooled)
+            covariance_priors += 1 if has_prior else 0
+            continue
+        if has_prior:
+            for i in range(d):
+                for j in range(d):
+                    covariance[i, j] *= weight
+            weight += _add_prior(parameters, k, d, covariance)
+            for i in range(d):
+                for j in range(d):
+                    covariance[i, j] /= weight
+        outcome |= _store(parameters, k, d, covariance, lower)
+    if pooled_weight > 0.0:
         for i in range(d):
             for j in range(d):
                 pooled[i, j] /= pooled_weight
         for k in range(count):
-            if parameters[k, TIED] == 1.0 and not is_held(parameters[k, HELD], 1):
+            if _is_tied(parameters, k, 1):
                 for i in range(d):
                     for j in range(d):
                         covariance[i, j] = pooled[i, j]
@@ -337,6 +508,51 @@ def _maximize(statistics, parameters):
         for k in range(count):
             _choose_centre(parameters, k, d)
     return outcome
+
+
+@jit
+def _add_prior(parameters, k, d, squares):
+    """Add the matrix of a component's prior to sums of squares (d, d); returns how many rows it counts as."""
+    scale = _prior_scale(parameters, k, d)
+    for i in range(d):
+        for j in range(d):
+            squares[i, j] += scale[i, j]
+    return _prior(parameters, k, d)[POWERS]
+
+
+@jit
+def _log_prior(parameters):
+    d = _width(parameters)
+    white = np.empty(d)
+    value = 0.0
+    has_mean = has_covariance = False
+    for k in range(parameters.shape[0]):
+        prior = _prior(parameters, k, d)
+        if prior.size == 0:
+            continue
+        mean, whitener, scale = _vector(parameters, k, MEAN, d), _square(parameters, k, WHITENER, d), _prior_scale(parameters, k, d)
+        half_log_det = -parameters[k, CONSTANT] - d * HALF_LOG_2PI
+        if not (has_mean and _is_tied(parameters, k, 0)):
+            length = 0.0
+            for a in range(d):
+                total = 0.0
+                for i in range(a + 1):
+                    total += whitener[a, i] * (mean[i] - prior[PRIOR_MEAN + i])
+                length += total * total
+            weight = prior[MEAN_WEIGHT]
+            value += d * (0.5 * log(weight) - HALF_LOG_2PI) - half_log_det - 0.5 * weight * length
+        if not (has_covariance and _is_tied(parameters, k, 1)):
+            trace = 0.0
+            for a in range(d):
+                for i in range(a + 1):
+                    white[i] = 0.0
+                    for j in range(a + 1):
+                        white[i] += scale[i, j] * whitener[a, j]
+                    trace += white[i] * whitener[a, i]
+            value += prior[PRIOR_CONSTANT] - prior[POWERS] * half_log_det - 0.5 * trace
+        has_mean = has_mean or _is_tied(parameters, k, 0)
+        has_covariance = has_covariance or _is_tied(parameters, k, 1)
+    return value
 
 
 @jit
@@ -365,6 +581,8 @@ class MultivariateNormal(Family):
         variance; or None to be learned.
     kind : "full", "diagonal" or "spherical".
     tied : whether components of a mixture share one covariance.
+    prior : :class:`~mixtures.priors.NormalInverseWishart` of mean and covariance, or None: a fit is then their most probable value.
+        Components with and without one cannot share a covariance.
 
     Notes
     -----
@@ -383,17 +601,29 @@ class MultivariateNormal(Family):
 
     parameters = {"mean": Vector(), "covariance": Covariance()}
     support = real
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     reads_block = True
     uses_unit = True
     uses_origin = True
     takes_missing = True
     held = HELD
+    ties = TIES
 
-    def __init__(self, mean: Any = None, covariance: Any = None, *, kind: str = "full", tied: bool = False) -> None:
+    def __init__(
+        self,
+        mean: Any = None,
+        covariance: Any = None,
+        *,
+        kind: str = "full",
+        tied: bool = False,
+        prior: NormalInverseWishart | None = None,
+    ) -> None:
         if kind not in KINDS:
             raise ParameterError(f"MultivariateNormal: kind must be one of {KINDS}, found {kind!r}")
         super().__init__(mean=mean, covariance=covariance, kind=kind, tied=bool(tied))
+        self._take_prior(prior, NormalInverseWishart)
+        if prior is not None:
+            prior.check(kind)
         if mean is not None and covariance is not None:
             d = len(self.mean)
             expected = {"full": (d, d), "diagonal": (d,), "spherical": ()}[kind]
@@ -416,7 +646,7 @@ class MultivariateNormal(Family):
 
     @property
     def _plate_kind(self):
-        return MultivariateNormal, self.kind
+        return MultivariateNormal, self.kind, self.prior is not None
 
     def _count(self, name):
         d = self.n_features
@@ -463,7 +693,10 @@ class MultivariateNormal(Family):
 
     def _layout(self, columns):
         d = len(columns)
-        return HEAD + 6 * d + 2 * d * d, 1 + d + (d * d if self.kind == "full" else d)
+        size = HEAD + 6 * d + 2 * d * d
+        if self.prior is not None:
+            size += PRIOR_MEAN + d + d * d
+        return size, 1 + d + (d * d if self.kind == "full" else d)
 
     def _pack(self, columns):
         d = len(columns)
@@ -474,9 +707,15 @@ class MultivariateNormal(Family):
         near = bool(np.all(mean * mean <= NEAR_MEAN * NEAR_MEAN * np.diagonal(covariance)))
         floor = np.array([column.floor for column in columns]) / unit
         incomplete = any(column.n_missing for column in columns)
-        head = [KINDS.index(self.kind), self.tied, 0.0, np.log(unit).sum(), 0.0, 0.0, incomplete]
+        ties = TIED_COVARIANCE if self.tied else 0.0
+        head = [KINDS.index(self.kind), ties, 0.0, np.log(unit).sum(), 0.0, 0.0, incomplete, d]
         vectors = [mean, np.zeros(d) if near else mean, floor, unit / unit.max(), np.log(unit), np.zeros(d)]
-        return [*head, *np.concatenate([*vectors, covariance.ravel(), np.zeros(d * d)]).tolist()]
+        of = [] if self.prior is None else self._packed_prior(origin, unit)
+        return [*head, *np.concatenate([*vectors, covariance.ravel(), np.zeros(d * d), *of]).tolist()]
+
+    def _packed_prior(self, origin, unit):
+        mean, weight, powers, constant, scale = self.prior.packed(self.kind, len(unit))
+        return np.array([weight, powers, constant]), (mean - origin) / unit, (scale / unit / unit[:, None]).ravel()
 
     def _unpack(self, row, columns):
         d = len(columns)
@@ -485,7 +724,7 @@ class MultivariateNormal(Family):
         covariance = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) * unit * unit[:, None]
         if self.kind != "full":
             covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
-        return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)
+        return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)._under(self.prior)
 
     def _start(self, columns):
         for column in columns:
@@ -497,7 +736,13 @@ class MultivariateNormal(Family):
         middle = [column.lower / 2 + column.upper / 2 for column in columns]
         spread = np.array([max(column.upper / 2 - column.lower / 2, column.floor) for column in columns]) ** 2
         covariance = {"full": np.diag(spread), "diagonal": spread, "spherical": spread.max()}[self.kind]
-        return MultivariateNormal(middle, covariance, kind=self.kind, tied=self.tied)
+        return MultivariateNormal(middle, covariance, kind=self.kind, tied=self.tied)._under(self.prior)
+
+    def _resolved(self, table, columns, weights, n_components):
+        for j in columns:
+            self._place(table, j)
+        mean, covariance = joint_moments(table, columns, weights)
+        return self.replaced(prior=self.prior.filled(mean, covariance, n_components, self.kind))
 
 
 def _frame(columns: Any) -> tuple[Any, Any]:
