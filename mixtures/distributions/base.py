@@ -179,8 +179,8 @@ class Family(Declared):
     p for parameter p as declared (:func:`mixtures.kernels.is_held`); None for a family that cannot hold some of them."""
 
     ties: ClassVar[int | None] = None
-    """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one common
-    value, the best for all together; None for a family that cannot."""
+    """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one
+    common value, the best for all together; None for a family that cannot."""
 
     prior: Any = None
     """The distribution of its parameters that a fit maximises the likelihood times; None for maximum likelihood. Kept among the
