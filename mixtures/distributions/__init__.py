@@ -36,6 +36,7 @@ from mixtures.distributions.rayleigh import Rayleigh
 from mixtures.distributions.scipy_distribution import ScipyDistribution
 from mixtures.distributions.skew_normal import SkewNormal
 from mixtures.distributions.student_t import StudentT
+from mixtures.distributions.tied import Tied
 from mixtures.distributions.truncated import Truncated
 from mixtures.distributions.uniform import Uniform
 from mixtures.distributions.von_mises import VonMises
@@ -82,6 +83,7 @@ __all__ = [
     "ScipyDistribution",
     "SkewNormal",
     "StudentT",
+    "Tied",
     "Truncated",
     "Uniform",
     "VonMises",

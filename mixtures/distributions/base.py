@@ -181,6 +181,8 @@ class Family(Declared):
     ties: ClassVar[int | None] = None
     """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one
     common value, the best for all together; None for a family that cannot."""
+    tieable: ClassVar[Sequence[str] | None] = None
+    """Which of its parameters can be tied, where ``ties`` is a place; None for all."""
 
     prior: Any = None
     """The distribution of its parameters that a fit maximises the likelihood times; None for maximum likelihood. Kept among the
@@ -202,6 +204,16 @@ class Family(Declared):
     def _plate_kind(self) -> Any:
         """What the distributions that one call of kernels serves have in common; they have one layout, too."""
         return type(self)
+
+    @property
+    def tied_names(self) -> tuple[str, ...]:
+        """Parameters that are one and the same for all components of a mixture that tie them on the same columns."""
+        return ()
+
+    @property
+    def _places(self) -> Mapping[str, int]:
+        """The bit of each parameter in the masks at ``held`` and ``ties``."""
+        return {name: place for place, name in enumerate(self.parameters)}
 
     @property
     def support(self) -> Interval | tuple[Interval, ...] | RowSupport | None:

@@ -2,7 +2,7 @@
 
     log f(1) = log p, log f(0) = log(1 - p),   support: 0 and 1 (False and True).
 
-Weighted maximum likelihood: p = sum w x / sum w; the ends 0 and 1 are allowed.
+Weighted maximum likelihood: p = sum w x / sum w; the ends 0 and 1 are allowed. Of components that tie p, both sums over all of them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import probability, zero_one
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.special import log
+from mixtures.engine.ties import pooled
 
 PROBABILITY = 0
 LOG_ONE = 1
 LOG_ZERO = 2
-SIZE = 3
+TIES = 3
+SIZE = 4
 
 
 @jit
@@ -59,12 +61,14 @@ def _accumulate(parameters, x, responsibilities, statistics):
 
 @jit
 def _maximize(statistics, parameters):
-    for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if total > 0.0:
-            for j in range(parameters.shape[1] // SIZE):
+    for j in range(parameters.shape[1] // SIZE):
+        shared = pooled(statistics, parameters, j * SIZE + TIES, 1 + j)
+        for k in range(parameters.shape[0]):
+            ties = parameters[k, j * SIZE + TIES]
+            total, ones = shared if ties != 0.0 else (statistics[k, 0], statistics[k, 1 + j])
+            if total > 0.0:
                 # Both sums round differently: their quotient may pass 1 by a last digit.
-                parameters[k, j * SIZE + PROBABILITY] = min(1.0, max(0.0, statistics[k, 1 + j] / total))
+                parameters[k, j * SIZE + PROBABILITY] = min(1.0, max(0.0, ones / total))
     return 0
 
 
@@ -91,6 +95,7 @@ class Bernoulli(Family):
     support = zero_one
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     several_columns = True
+    ties = TIES
 
     def __init__(self, probability: float | None = None) -> None:
         super().__init__(probability=probability)
@@ -114,7 +119,7 @@ class Bernoulli(Family):
         return SIZE, 2
 
     def _pack(self, column):
-        return self.probability, 0.0, 0.0
+        return self.probability, 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         return Bernoulli(row[PROBABILITY])

@@ -10,7 +10,8 @@ for 0 < x < n, D the deviance a log(a / b) + b - a and e the error of Stirling's
 computation of binomial probabilities"): nothing cancels. Both deviances have the difference x - n p, which is computed exactly.
 Small counts are read from a table of each component's log-masses, made once an iteration.
 
-Weighted maximum likelihood: p = sum w x / (n sum w); the ends 0 and 1 are allowed.
+Weighted maximum likelihood: p = sum w x / sum w n; the ends 0 and 1 are allowed. Of components that tie p, whose numbers of trials
+may differ, both sums over all of them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ PRODUCT = 4  # n p, exactly the sum of two numbers
 PRODUCT_LOW = 5
 LOG_ALL = 6  # log f(n)
 LOG_NONE = 7  # log f(0)
-TABLE = 8  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE, then -inf for what is no count
+TIES = 8
+TABLE = 9  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE, then -inf for what is no count
 MAX_TABLE = 256
 
 
@@ -138,11 +140,17 @@ def _accumulate(parameters, x, responsibilities, statistics):
 
 @jit
 def _maximize(statistics, parameters):
+    successes = trials = 0.0
     for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if total > 0.0 and not is_held(parameters[k, HELD], 0):
+        if parameters[k, TIES] != 0.0:
+            successes += statistics[k, 1]
+            trials += statistics[k, 0] * parameters[k, TRIALS]
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        own, most = (successes, trials) if p[TIES] != 0.0 else (statistics[k, 1], statistics[k, 0] * p[TRIALS])
+        if most > 0.0 and not is_held(p[HELD], 0):
             # Both sums round differently: their quotient may pass 1 by a last digit.
-            parameters[k, PROBABILITY] = min(1.0, max(0.0, statistics[k, 1] / total / parameters[k, TRIALS]))
+            p[PROBABILITY] = min(1.0, max(0.0, own / most))
     return 0
 
 
@@ -170,6 +178,7 @@ class Binomial(Family):
     parameters = {"probability": probability}
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     held = HELD
+    ties = TIES
 
     def __init__(self, trials: int, probability: float | None = None) -> None:
         super().__init__(trials=trials, probability=probability)

@@ -4,7 +4,8 @@
 
 Weighted maximum likelihood: p_c = sum of w over rows with category c, over sum w. With a pseudo-count a and C categories,
 p_c = (n_c + a) / (n + a (C + 1)), and the remaining a / (n + a (C + 1)) is the probability of any category never seen
-(Laplace's rule with one cell for "something else"): the mode of the posterior under a Dirichlet(a + 1) prior.
+(Laplace's rule with one cell for "something else"): the mode of the posterior under a Dirichlet(a + 1) prior. Of
+components that tie the probabilities, counts over all of them.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import nonnegative, simplex
 from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.special import log
+from mixtures.engine.ties import add_up
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 
-# Parameters: the pseudo-count, C probabilities, C + 1 log-probabilities of which the last is that of an unseen category.
+# Parameters: the pseudo-count, the mask of ties, C probabilities, C + 1 log-probabilities of which the last is that of an unseen category.
 PSEUDO_COUNT = 0
-PROBABILITIES = 1
+TIES = 1
+PROBABILITIES = 2
 
 # Up to so many categories, comparing codes with each of them vectorises better than going where they point (measured).
 FEW_CHOICES = 4
@@ -32,7 +35,7 @@ FEW_SUMS = 8
 @jit
 def _count(parameters):
     """C."""
-    return (parameters.shape[1] - 2) // 2
+    return (parameters.shape[1] - PROBABILITIES - 1) // 2
 
 
 @jit
@@ -157,6 +160,7 @@ def _two_sums_where(cells, code, one, two):
 @jit
 def _maximize(statistics, parameters):
     size = _count(parameters)
+    add_up(statistics, parameters, TIES)
     for k in range(parameters.shape[0]):
         if statistics[k, 0] > 0.0:
             pseudo = parameters[k, PSEUDO_COUNT]
@@ -194,6 +198,7 @@ class Categorical(Family):
     support = None
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     encoding = "categories"
+    ties = TIES
 
     def __init__(
         self,
@@ -252,12 +257,12 @@ class Categorical(Family):
 
     def _layout(self, column):
         size = len(column.categories)
-        return 2 * size + 2, size + 2  # a last statistic swallows categories that were never seen
+        return PROBABILITIES + 2 * size + 1, size + 2  # a last statistic swallows categories that were never seen
 
     def _pack(self, column):
         at = dict(zip(self.categories, self.probabilities, strict=True))
         size = len(column.categories)
-        return (self.pseudo_count, *(at.get(category, 0.0) for category in column.categories), *[0.0] * (size + 1))
+        return (self.pseudo_count, 0.0, *(at.get(category, 0.0) for category in column.categories), *[0.0] * (size + 1))
 
     def _unpack(self, row, column):
         size = len(column.categories)

@@ -2,7 +2,7 @@
 
     log f(x) = log rate - rate x,   support: x >= 0.
 
-Weighted maximum likelihood: rate = sum w / sum w x.
+Weighted maximum likelihood: rate = sum w / sum w x; of components that tie it, both sums over all of them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from mixtures.constraints import nonnegative, positive
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.plan import FLOORED
 from mixtures.engine.special import log
+from mixtures.engine.ties import pooled
 
 # Parameters of one column.
 RATE = 0
 FLOOR = 1  # of the mean
 UNIT = 2  # a power of two, in which the column is summed: at 1e308 a sum of rows would overflow
 LOG_RATE = 3
-SIZE = 4
+TIES = 4
+SIZE = 5
 
 
 @jit
@@ -66,13 +68,14 @@ def _scaled_sum(share, cells, scale):
 @jit
 def _maximize(statistics, parameters):
     outcome = 0
-    for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if not total > 0.0:
-            continue
-        for j in range(parameters.shape[1] // SIZE):
+    for j in range(parameters.shape[1] // SIZE):
+        shared = pooled(statistics, parameters, j * SIZE + TIES, 1 + j)
+        for k in range(parameters.shape[0]):
             p = parameters[k, j * SIZE : (j + 1) * SIZE]
-            mean = statistics[k, 1 + j] / total * p[UNIT]
+            total, value = shared if p[TIES] != 0.0 else (statistics[k, 0], statistics[k, 1 + j])
+            if not total > 0.0:
+                continue
+            mean = value / total * p[UNIT]
             if not mean > p[FLOOR]:
                 mean = p[FLOOR]
                 outcome |= FLOORED
@@ -104,6 +107,7 @@ class Exponential(Family):
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     several_columns = True
+    ties = TIES
 
     def __init__(self, rate: float | None = None) -> None:
         super().__init__(rate=rate)
@@ -127,7 +131,7 @@ class Exponential(Family):
         return SIZE, 2
 
     def _pack(self, column):
-        return self.rate, column.floor, column.unit, 0.0
+        return self.rate, column.floor, column.unit, 0.0, 0.0
 
     def _unpack(self, row, column):
         return Exponential(row[RATE])

@@ -12,7 +12,7 @@ import numpy as np
 
 from mixtures._numba import jit
 from mixtures.distributions.base import Kernels
-from mixtures.distributions.wrapped import Transparent, Wrapped, computed
+from mixtures.distributions.wrapped import Constrained, Transparent, Wrapped, computed
 from mixtures.exceptions import ParameterError
 
 
@@ -26,7 +26,7 @@ def _stay(statistics, parameters):
     return 0
 
 
-class Frozen(Transparent):
+class Frozen(Constrained):
     """A distribution with parameters that are known, and stay as they are in every fit.
 
     Parameters
@@ -64,17 +64,20 @@ class Frozen(Transparent):
         vars(self)["held_names"] = chosen
 
     held_names: tuple[str, ...]
+    keeps_plates = True
+    held = computed(lambda self: None if self.is_whole else self.base.held)
+    ties = computed(lambda self: None if self.is_whole else self.base.ties)
+    tieable = computed(lambda self: self.base.tieable)
+
+    @property
+    def tied_names(self) -> tuple[str, ...]:
+        """Those of the base that are not held."""
+        return tuple(name for name in self.base.tied_names if name not in self.held_names)
 
     @computed
     def parameters(self):
         """Those of the base that are not held."""
         return {name: constraint for name, constraint in self.base.parameters.items() if name not in self.held_names}
-
-    @property
-    def atoms(self) -> tuple[float, ...]:
-        """Those of a base that is a point mass; no attribute of others."""
-        found: tuple[float, ...] = self.base.atoms
-        return found
 
     def __repr__(self) -> str:
         return f"Frozen({self.base!r}, {', '.join(map(repr, self.held_names))})"
@@ -130,33 +133,11 @@ class Frozen(Transparent):
     def _pack(self, column):
         packed = np.array(self.base._pack(column), dtype=float)
         if not self.is_whole:
-            packed[self.base.held] = sum(1 << place for place, name in enumerate(self.base.parameters) if name in self.held_names)
+            mask = sum(1 << self._places[name] for name in self.held_names)
+            packed[self.base.held] = int(packed[self.base.held]) | mask
+            if self.base.ties is not None:  # what is held is not shared
+                packed[self.base.ties] = int(packed[self.base.ties]) & ~mask
         return packed.tolist()
 
     def _unpack(self, row, column):
         return self if self.is_whole else self._with(self.base._unpack(row, column))
-
-    def sample(self, n: int = 1, random_state: Any = None) -> Any:
-        """Draw n rows, as the base does."""
-        return self.base.sample(n, random_state)
-
-    def to_scipy(self):
-        return self.base.to_scipy()
-
-    def cdf(self, x: Any) -> Any:
-        """That of the base."""
-        return self.base.cdf(x)
-
-    def quantile(self, probability: Any) -> Any:
-        """That of the base."""
-        return self.base.quantile(probability)
-
-    @property
-    def mean(self) -> Any:
-        """That of the base."""
-        return self.base.mean
-
-    @property
-    def variance(self) -> Any:
-        """That of the base."""
-        return self.base.variance

@@ -3,6 +3,7 @@
     log f(x) = (x - 1) log(1 - probability) + log probability,   support: whole x >= 1.
 
 Weighted maximum likelihood: probability = sum w / sum w x, taken from sum w (x - 1) so that a column of ones gives exactly 1.
+Of components that tie it, sums over all of them.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from mixtures.constraints import counting, positive_probability
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.plan import FAILED, is_held
 from mixtures.engine.special import log, log_one_plus
+from mixtures.engine.ties import pooled
 
 PROBABILITY = 0
 HELD = 1
 LOG_SUCCESS = 2
 LOG_FAILURE = 3
-SIZE = 4
+TIES = 4
+SIZE = 5
 
 
 @jit
@@ -59,9 +62,11 @@ def _accumulate(parameters, x, responsibilities, statistics):
 
 @jit
 def _maximize(statistics, parameters):
+    shared = pooled(statistics, parameters, TIES, 1)
     for k in range(parameters.shape[0]):
-        if statistics[k, 0] > 0.0 and not is_held(parameters[k, HELD], 0):
-            failures = statistics[k, 1] / statistics[k, 0]
+        total, value = shared if parameters[k, TIES] != 0.0 else (statistics[k, 0], statistics[k, 1])
+        if total > 0.0 and not is_held(parameters[k, HELD], 0):
+            failures = value / total
             if not failures < np.inf:
                 return FAILED
             parameters[k, PROBABILITY] = 1.0 / (1.0 + max(failures, 0.0))
@@ -93,6 +98,7 @@ class Geometric(Family):
     support = counting
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     held = HELD
+    ties = TIES
 
     def __init__(self, probability: float | None = None) -> None:
         super().__init__(probability=probability)
@@ -119,7 +125,7 @@ class Geometric(Family):
         return SIZE, 2
 
     def _pack(self, column):
-        return self.probability, 0.0, 0.0, 0.0
+        return self.probability, 0.0, 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         return Geometric(row[PROBABILITY])

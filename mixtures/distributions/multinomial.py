@@ -9,7 +9,8 @@ These terms cancel where n is large; there it is computed as
 
 with the deviance D(x, m) = x log(x / m) + m - x, D(0, m) = m (Loader 2000): the terms m - x add to 0.
 
-Weighted maximum likelihood: p_j = sum w x_j / sum w n, which is 0 for a column of zeros.
+Weighted maximum likelihood: p_j = sum w x_j / sum w n, which is 0 for a column of zeros. Of components that tie the
+probabilities, sums over all of them.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from mixtures.engine.counts import log_coefficient_excesses, log_coefficients, r
 from mixtures.engine.linear import add_linear
 from mixtures.engine.plan import is_held
 from mixtures.engine.special import log, poisson_deviance
+from mixtures.engine.ties import add_up
 from mixtures.exceptions import DataError, NotFittedError
 from mixtures.row_supports import counts
 
 HELD = 0
-PROBABILITIES = 1  # d of them, then their logarithms, 0 for that of 0
+TIES = 1
+PROBABILITIES = 2  # d of them, then their logarithms, 0 for that of 0
 
 LARGE = 64
 """A block of rows with such a total takes the form without cancellation, which costs a logarithm a cell and component."""
@@ -99,6 +102,7 @@ def _accumulate(parameters, x, responsibilities, statistics):
 @jit
 def _maximize(statistics, parameters):
     d = statistics.shape[1] - 1
+    add_up(statistics, parameters, TIES)
     for k in range(parameters.shape[0]):
         total = 0.0
         for j in range(d):
@@ -136,6 +140,7 @@ class Multinomial(Family):
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     reads_block = True
     held = HELD
+    ties = TIES
 
     def __init__(self, probabilities: Any = None) -> None:
         super().__init__(probabilities=probabilities)
@@ -187,7 +192,7 @@ class Multinomial(Family):
             raise DataError(
                 f"Multinomial: expected {len(self.probabilities)} columns, as its probabilities have, found {len(columns)}"
             )
-        return 0.0, *self._shares().tolist(), *[0.0] * len(columns)
+        return 0.0, 0.0, *self._shares().tolist(), *[0.0] * len(columns)
 
     def _unpack(self, row, columns):
         return Multinomial(row[PROBABILITIES : PROBABILITIES + len(columns)])

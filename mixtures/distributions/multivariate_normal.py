@@ -652,9 +652,10 @@ class MultivariateNormal(Family):
         d = self.n_features
         return d if name == "mean" else {"full": d * (d + 1) // 2, "diagonal": d, "spherical": 1}[self.kind]
 
-    def n_shared(self) -> int:
-        """Parameters that components of a mixture have in common: those of a tied covariance."""
-        return self._count("covariance") if self.tied else 0
+    @property
+    def tied_names(self) -> tuple[str, ...]:
+        """The covariance, where it is tied."""
+        return ("covariance",) if self.tied else ()
 
     def _require(self, name: str) -> None:
         if vars(self)[name] is None:

@@ -6,7 +6,8 @@ Computed as -D(x, rate) - stirling_error(x) - log(2 pi x) / 2 with the deviance 
 (Loader 2000, "Fast and accurate computation of binomial probabilities"): the textbook form loses digits where its terms are
 large and their sum is small. Small counts are read from a table of each component's log-masses, made once an iteration.
 
-Weighted maximum likelihood: rate = sum w x / sum w; 0 for a column of zeros, a point mass there.
+Weighted maximum likelihood: rate = sum w x / sum w; 0 for a column of zeros, a point mass there. Of components that tie the rate,
+both sums over all of them.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from mixtures._numba import inline, jit, jit_sums, wide_vectors
 from mixtures.constraints import natural, nonnegative
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.special import HALF_LOG_2PI, log, poisson_deviance, stirling_error
+from mixtures.engine.ties import pooled
 
 RATE = 0
-TABLE = 1  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE, then -inf for what is no count
+TIES = 1
+TABLE = 2  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE, then -inf for what is no count
 MAX_TABLE = 256
 
 
@@ -94,9 +97,11 @@ def _accumulate(parameters, x, responsibilities, statistics):
 
 @jit
 def _maximize(statistics, parameters):
+    shared = pooled(statistics, parameters, TIES, 1)
     for k in range(parameters.shape[0]):
-        if statistics[k, 0] > 0.0:
-            parameters[k, RATE] = statistics[k, 1] / statistics[k, 0]
+        total, value = shared if parameters[k, TIES] != 0.0 else (statistics[k, 0], statistics[k, 1])
+        if total > 0.0:
+            parameters[k, RATE] = value / total
     return 0
 
 
@@ -122,6 +127,7 @@ class Poisson(Family):
     parameters = {"rate": nonnegative}
     support = natural
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    ties = TIES
 
     def __init__(self, rate: float | None = None) -> None:
         super().__init__(rate=rate)

@@ -3,7 +3,7 @@
     log f(x) = log x - 2 log scale - x^2 / (2 scale^2),   support: x > 0.
 
 Weighted maximum likelihood: scale^2 = sum w x^2 / (2 sum w) (Johnson, Kotz & Balakrishnan 1994, "Continuous univariate
-distributions", chapter 18).
+distributions", chapter 18). Of components that tie the scale, sums over all of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from mixtures.constraints import positive
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.plan import FLOORED, is_held
 from mixtures.engine.special import log
+from mixtures.engine.ties import pooled
 
 # Parameters of one column, in its unit.
 SCALE = 0
@@ -24,7 +25,8 @@ FLOOR = 2
 LOG_UNIT = 3
 SLOPE = 4  # 1 / (sqrt(2) scale): squared after it meets a value, so that the scale itself may be as small as 1e-300
 CONSTANT = 5
-SIZE = 6
+TIES = 6
+SIZE = 7
 
 
 @jit
@@ -75,15 +77,14 @@ def _accumulate(parameters, x, responsibilities, statistics):
 @jit
 def _maximize(statistics, parameters):
     outcome = 0
-    for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if not total > 0.0:
-            continue
-        for j in range(parameters.shape[1] // SIZE):
+    for j in range(parameters.shape[1] // SIZE):
+        shared = pooled(statistics, parameters, j * SIZE + TIES, 1 + j)
+        for k in range(parameters.shape[0]):
             p = parameters[k, j * SIZE : (j + 1) * SIZE]
-            if is_held(p[HELD], SCALE):
+            total, squares = shared if p[TIES] != 0.0 else (statistics[k, 0], statistics[k, 1 + j])
+            if not total > 0.0 or is_held(p[HELD], SCALE):
                 continue
-            scale = np.sqrt(0.5 * statistics[k, 1 + j] / total)
+            scale = np.sqrt(0.5 * squares / total)
             if not scale > p[FLOOR]:
                 scale = p[FLOOR]
                 outcome |= FLOORED
@@ -117,6 +118,7 @@ class Rayleigh(Family):
     several_columns = True
     uses_unit = True
     held = HELD
+    ties = TIES
 
     def __init__(self, scale: float | None = None) -> None:
         super().__init__(scale=scale)
@@ -140,7 +142,7 @@ class Rayleigh(Family):
         return SIZE, 2
 
     def _pack(self, column):
-        return self.scale / column.unit, 0.0, column.floor / column.unit, np.log(column.unit), 0.0, 0.0
+        return self.scale / column.unit, 0.0, column.floor / column.unit, np.log(column.unit), 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         return Rayleigh(row[SCALE] * column.unit)

@@ -7,8 +7,8 @@ own packed parameters last, so that these are, for every component, a matrix of 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 from mixtures._numba import bits_to_float, jit, matrix
 from mixtures._numba_calls import address_of
@@ -41,10 +41,16 @@ class Wrapped(Family):
     def __init__(self, base: Any, **values: Any) -> None:
         if not hasattr(base, "kernels"):
             raise ParameterError(f"{type(self).__name__}: expected a distribution with kernels of its own, found {base!r}")
+        if base.tied_names and not self.keeps_plates:
+            raise ParameterError(
+                f"{type(self).__name__}: {base!r} ties {', '.join(base.tied_names)} to other components, from which this would part it"
+            )
         super().__init__(**values)
         vars(self)["base"] = base
 
     base: Any
+    keeps_plates: ClassVar[bool] = False
+    """Whether the base's kernels serve it as they are, together with its base's likes: what ties them stays whole."""
 
     kernels = computed(lambda self: self.base.kernels)
     support = computed(lambda self: self.base.support)
@@ -156,3 +162,43 @@ class Transparent(Wrapped):
     def _tails(self) -> Any:
         tails = Tails(self.base)
         return tails.log_cdf, tails.log_sf, tails.isf
+
+
+class Constrained(Transparent):
+    """A wrapper that is the same distribution as its base: only what a fit may find differs."""
+
+    @property
+    def _places(self) -> Mapping[str, int]:
+        places: Mapping[str, int] = self.base._places
+        return places
+
+    @property
+    def atoms(self) -> tuple[float, ...]:
+        """Those of a base that is a point mass; no attribute of others."""
+        found: tuple[float, ...] = self.base.atoms
+        return found
+
+    def sample(self, n: int = 1, random_state: Any = None) -> Any:
+        """Draw n rows, as the base does."""
+        return self.base.sample(n, random_state)
+
+    def to_scipy(self):
+        return self.base.to_scipy()
+
+    def cdf(self, x: Any) -> Any:
+        """That of the base."""
+        return self.base.cdf(x)
+
+    def quantile(self, probability: Any) -> Any:
+        """That of the base."""
+        return self.base.quantile(probability)
+
+    @property
+    def mean(self) -> Any:
+        """That of the base."""
+        return self.base.mean
+
+    @property
+    def variance(self) -> Any:
+        """That of the base."""
+        return self.base.variance
