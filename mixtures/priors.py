@@ -148,7 +148,9 @@ class NormalInverseWishart(Value):
         allowed = {"full": (2,), "diagonal": (0, 1), "spherical": (0,)}[kind]
         if dimensions is not None and dimensions not in allowed:
             words = {"full": "a matrix", "diagonal": "a sequence of numbers, or one", "spherical": "one number"}[kind]
-            raise ParameterError(f"NormalInverseWishart: scale must be {words} for covariances of kind {kind!r}, found {self.scale!r}")
+            raise ParameterError(
+                f"NormalInverseWishart: scale must be {words} for covariances of kind {kind!r}, found {self.scale!r}"
+            )
         if d is None:
             return
         if len(self.mean) != d or (dimensions and len(self.scale) != d):

@@ -211,6 +211,15 @@ class Family(Declared):
         return ()
 
     @property
+    def _tie_kind(self) -> Any:
+        """What distributions that tie parameters must have in common; those that do share a plate, or are refused."""
+        return self._plate_kind
+
+    def _prior_of(self, name: str) -> Any:
+        """The part of the prior that a parameter has, if components tie it, in common with theirs."""
+        return self.prior
+
+    @property
     def _places(self) -> Mapping[str, int]:
         """The bit of each parameter in the masks at ``held`` and ``ties``."""
         return {name: place for place, name in enumerate(self.parameters)}
@@ -284,8 +293,8 @@ class Family(Declared):
         for argument, bound in least.items():
             if np.min(getattr(prior, argument)) < bound:
                 raise ParameterError(
-                    f"{name}: {argument} of the prior must be >= {bound:g}, since the density of the others grows without bound at an "
-                    f"end, so that there is no most probable value; found {prior!r}"
+                    f"{name}: {argument} of the prior must be >= {bound:g}, since the density of the others grows without bound at "
+                    f"an end, so that there is no most probable value; found {prior!r}"
                 )
         vars(self)["prior"] = prior
 

@@ -117,13 +117,6 @@ class Frozen(Constrained):
     def _around(self, base: Any, **arguments: Any) -> Frozen:
         return Frozen(base, *self.held_names)
 
-    def log_prior(self) -> float:
-        """That of the base."""
-        return float(self.base.log_prior())
-
-    def _resolved(self, table, columns, weights, n_components):
-        return self._around(self.base._resolved(table, columns, weights, n_components))
-
     def _completed(self, table, columns):
         return self._with(self.base._completed(table, columns))
 

@@ -89,7 +89,8 @@ class LogNormal(Family):
     ----------
     mean_log : float, mean of log x, or None to be learned. exp(mean_log) is the median of x, in the unit of the column.
     std_log : float > 0, standard deviation of log x, or None to be learned.
-    prior : :class:`~mixtures.priors.NormalInverseGamma` of mean_log and std_log^2, or None: a fit is then their most probable value.
+    prior : :class:`~mixtures.priors.NormalInverseGamma` of mean_log and std_log^2, or None: a fit is then their most probable
+        value.
 
     Notes
     -----
@@ -137,6 +138,11 @@ class LogNormal(Family):
     def _scipy(self):
         with np.errstate(over="ignore"):
             return scipy.stats.lognorm, (self.std_log,), {"scale": np.exp(self.mean_log)}
+
+    def _prior_of(self, name):
+        if self.prior is None:
+            return None
+        return (self.prior.shape, self.prior.scale) if name == "std_log" else (self.prior.mean, self.prior.mean_weight)
 
     def _layout(self, column):
         return SIZE, 3

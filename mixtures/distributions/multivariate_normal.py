@@ -648,6 +648,17 @@ class MultivariateNormal(Family):
     def _plate_kind(self):
         return MultivariateNormal, self.kind, self.prior is not None
 
+    @property
+    def _tie_kind(self):
+        return MultivariateNormal, self.kind
+
+    def _prior_of(self, name):
+        if self.prior is None:
+            return None
+        return (
+            (self.prior.degrees_of_freedom, self.prior.scale) if name == "covariance" else (self.prior.mean, self.prior.mean_weight)
+        )
+
     def _count(self, name):
         d = self.n_features
         return d if name == "mean" else {"full": d * (d + 1) // 2, "diagonal": d, "spherical": 1}[self.kind]

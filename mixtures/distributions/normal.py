@@ -387,6 +387,11 @@ class Normal(Family):
     def _scipy(self):
         return scipy.stats.norm, (self.mean, self.std), {}
 
+    def _prior_of(self, name):
+        if self.prior is None:
+            return None
+        return (self.prior.shape, self.prior.scale) if name == "std" else (self.prior.mean, self.prior.mean_weight)
+
     def _layout(self, column):
         return SIZE, 3
 
