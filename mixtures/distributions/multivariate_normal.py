@@ -12,12 +12,12 @@ A row that lacks cells counts with the density of the others, and in a fit with 
 their regression on the observed ones, whose residual covariance is added to S (Little & Rubin 2002, section 11.2.1). That is an
 EM of its own: where cells are missing a fit takes several steps.
 
-Under a prior mean | S ~ N(m0, S / w), S ~ InverseWishart(degrees of freedom v, scale A) the maximum is, with n, m and C of the rows
-(C divided by n), mean = (n m + w m0) / (n + w) and S = (A + n C + w n / (w + n) (m - m0)(m - m0)') / (v + n + d + 2); about a held mean
-u, w (u - m0)(u - m0)' stands in the place of the last term and C is taken about u (Fraley & Raftery 2007, table 2; there also the
-other kinds). So the prior of the mean counts as one row about m0 and that of the covariance as v + d + 1 rows of squares A.
-Components with one covariance add all this up, A and its rows once. A mean that they share is, given their covariances, that of
-all m weighted by n S^-1: mean and covariances follow each other, each step exact, and several are needed.
+Under a prior mean | S ~ N(m0, S / w), S ~ InverseWishart(degrees of freedom v, scale A) the maximum is, with n, m and C of the
+rows (C divided by n), mean = (n m + w m0) / (n + w) and S = (A + n C + w n / (w + n) (m - m0)(m - m0)') / (v + n + d + 2); about a
+held mean u, w (u - m0)(u - m0)' stands in the place of the last term and C is taken about u (Fraley & Raftery 2007, table 2; there
+also the other kinds). So the prior of the mean counts as one row about m0 and that of the covariance as v + d + 1 rows of squares
+A. Components with one covariance add all this up, A and its rows once. A mean that they share is, given their covariances, that
+of all m weighted by n S^-1: mean and covariances follow each other, each step exact, and several are needed.
 
 Sums are taken about a centre, as for :mod:`~mixtures.distributions.normal`: the columns' origins where the mean lies within 16
 standard deviations of them in every column, else the previous mean; where a mean moved more than 100 standard deviations
