@@ -12,6 +12,8 @@ log(shape) - digamma(shape) = s, and rate = shape / mean(x). With the rate held,
 Under a large shape the rows lie so close together that s is lost in the rounding of the logarithms. The pass is then asked for
 again with sums about a centre c, the mean: with d = mean(x) / c - 1 and phi(u) = u - log(1 + u) >= 0,
 s = mean(phi(x / c - 1)) - phi(d).
+
+Components that tie a shape or a rate: see :mod:`mixtures.engine.gamma_ties`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.gamma_ties import common_rate, common_shape
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import (
@@ -35,6 +38,7 @@ from mixtures.engine.special import (
     stirling_rest,
     trigamma_excess,
 )
+from mixtures.engine.ties import has_ties, is_tied
 
 SHAPE = 0
 RATE = 1
@@ -42,7 +46,8 @@ HELD = 2
 REFERENCE = 3  # the column's largest value, in which it is summed: at 1e308 a sum of rows would overflow
 CENTRE = 4  # of the sums, the mean; 0 for sums about nothing
 CONSTANT = 5
-SIZE = 6
+TIES = 6
+SIZE = 7
 
 NEAR = 64.0
 """Largest shape * (1 + |log rate|) for the textbook's form; that without cancellation costs a logarithm a row and component."""
@@ -52,6 +57,8 @@ SMALLEST_GAP = 3e-15
 """log(mean) - mean(log) that rounding tells from 0, of numbers near 1, when not taken about a centre."""
 SMALLEST_CENTRED_GAP = 6e-30
 """The same about a centre: of rows that lie 16 rounding errors apart. The shape is at most 8e28."""
+STILL = 1e-10
+"""Relative move of a shape or a rate, which some components tie both and others one of, that is the last."""
 
 
 @jit
@@ -158,44 +165,200 @@ def phi(u):
 def maximize(statistics, parameters):
     outcome = 0
     for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if not total > 0.0:
-            continue
+        if statistics[k, 0] > 0.0 and not _shares(parameters[k]):
+            outcome |= _maximize_one(statistics[k], parameters[k])
+    return outcome | _maximize_tied(statistics, parameters) if has_ties(parameters, TIES) else outcome
+
+
+@jit
+def _shares(p):
+    return is_tied(p[TIES], p[HELD], SHAPE) or is_tied(p[TIES], p[HELD], RATE)
+
+
+@jit
+def _moments(sums, p):
+    """Mean, mean of logarithms, the gap between its logarithm and that, the smallest gap that rounding leaves, and how much
+    cancelled in it."""
+    first, second = sums[1] / sums[0], sums[2] / sums[0]
+    centre = p[CENTRE]
+    if centre > 0.0:
+        lost = phi(first) if -0.9 < first < 10.0 else np.inf
+        return centre * (1.0 + first), log(centre) + (first - second), second - lost, SMALLEST_CENTRED_GAP, lost
+    mean = first * p[REFERENCE]
+    return mean, second, log(mean) - second, SMALLEST_GAP * max(1.0, abs(second)), 0.0
+
+
+@jit
+def _maximize_one(sums, p):
+    mean, mean_log, gap, smallest, lost = _moments(sums, p)
+    if not 0.0 < mean < np.inf:
+        return FAILED
+    if is_held(p[HELD], SHAPE):
+        if not is_held(p[HELD], RATE):
+            p[RATE] = p[SHAPE] / mean
+        return 0
+    if is_held(p[HELD], RATE):
+        p[SHAPE] = inverse_digamma(log(p[RATE]) + mean_log)
+        return 0
+    shape = shape_of(max(gap, smallest))
+    if _moves_centre(p, mean, shape, lost, max(gap, smallest)):
+        return REPEAT | UNSETTLED
+    p[SHAPE] = shape
+    p[RATE] = shape / mean
+    p[CENTRE] = mean if shape >= NARROW else 0.0
+    return 0 if gap > smallest else FLOORED
+
+
+@jit
+def _moves_centre(p, mean, shape, lost, gap):
+    """Whether the sums should be taken once more, about the mean; about nothing where that is lost, too."""
+    if not ((shape >= NARROW and not p[CENTRE] > 0.0) or lost > 1e3 * gap):
+        return False
+    p[CENTRE] = mean if lost < np.inf else 0.0
+    return True
+
+
+@jit
+def _maximize_tied(statistics, parameters):
+    """The same for components that tie a shape, a rate or both: one after the other, given each other, unless the same components
+    tie both."""
+    count = parameters.shape[0]
+    weights, moments = np.zeros(count), np.empty((count, 5))
+    has_shape = has_rate = False
+    is_one = True
+    for k in range(count):
         p = parameters[k]
-        first, second = statistics[k, 1] / total, statistics[k, 2] / total
-        centre = p[CENTRE]
-        if centre > 0.0:
-            mean = centre * (1.0 + first)
-            mean_log = log(centre) + (first - second)
-            lost = phi(first) if -0.9 < first < 10.0 else np.inf
-            gap, smallest = second - lost, SMALLEST_CENTRED_GAP
-        else:
-            mean = first * p[REFERENCE]
-            mean_log = second
-            lost = 0.0
-            gap, smallest = log(mean) - mean_log, SMALLEST_GAP * max(1.0, abs(mean_log))
-        if not 0.0 < mean < np.inf:
-            return FAILED
-        if is_held(p[HELD], SHAPE):
-            if not is_held(p[HELD], RATE):
-                p[RATE] = p[SHAPE] / mean
+        if not _shares(p):
             continue
-        if is_held(p[HELD], RATE):
-            p[SHAPE] = inverse_digamma(log(p[RATE]) + mean_log)
-            continue
+        shape_tied, rate_tied = is_tied(p[TIES], p[HELD], SHAPE), is_tied(p[TIES], p[HELD], RATE)
+        has_shape |= shape_tied
+        has_rate |= rate_tied
+        is_one &= shape_tied and rate_tied
+        if statistics[k, 0] > 0.0:
+            weights[k] = statistics[k, 0]
+            moments[k] = _moments(statistics[k], p)
+            if not 0.0 < moments[k, 0] < np.inf:
+                return FAILED
+    if not weights.sum() > 0.0:
+        return 0
+    if is_one:
+        return _share_both(weights, moments, parameters)
+    outcome = _share_shape(weights, moments, parameters) if has_shape else 0
+    return outcome | _share_rate(weights, moments, parameters) if has_rate and not outcome & REPEAT else outcome
+
+
+@jit
+def _share_both(weights, moments, parameters):
+    total = weights.sum()
+    mean = gap = smallest = 0.0
+    for k in range(weights.size):
+        mean += weights[k] / total * (moments[k, 0] if weights[k] > 0.0 else 0.0)
+    for k in range(weights.size):
+        if weights[k] > 0.0:
+            share, u = weights[k] / total, (moments[k, 0] - mean) / mean
+            gap += share * (moments[k, 2] + phi(u))
+            smallest += share * moments[k, 3]
+    shape = shape_of(max(gap, smallest))
+    outcome = 0
+    for k in range(weights.size):
+        if weights[k] > 0.0 and _moves_centre(parameters[k], moments[k, 0], shape, moments[k, 4], max(gap, smallest)):
+            outcome = REPEAT | UNSETTLED
+    if outcome:
+        return outcome
+    for k in range(weights.size):
+        p = parameters[k]
+        if _shares(p):
+            p[SHAPE], p[RATE] = shape, shape / mean
+        if weights[k] > 0.0:
+            p[CENTRE] = moments[k, 0] if shape >= NARROW else 0.0
+    return 0 if gap > smallest else FLOORED
+
+
+@jit
+def _share_shape(weights, moments, parameters):
+    """One shape; rates that are tied, too, stay."""
+    free = given = gap = smallest = level = 0.0
+    start = 1.0
+    for k in range(weights.size):
+        p = parameters[k]
+        if is_tied(p[TIES], p[HELD], SHAPE):
+            start = p[SHAPE]
+            if weights[k] > 0.0 and _has_own_rate(p):
+                free += weights[k]
+                gap += weights[k] * moments[k, 2]
+                smallest += weights[k] * moments[k, 3]
+            elif weights[k] > 0.0:
+                given += weights[k]
+                level += weights[k] * (log(p[RATE]) + moments[k, 1])
+    if not free + given > 0.0:
+        return 0
+    if free > 0.0:
+        gap, smallest = gap / free, smallest / free
+    if given > 0.0:
+        shape = common_shape(free / (free + given), max(gap, smallest), given / (free + given), level / given, start)
+    else:
         shape = shape_of(max(gap, smallest))
-        narrow = shape >= NARROW
-        if (narrow and not centre > 0.0) or lost > 1e3 * max(gap, smallest):
-            # Once more, about the mean; about nothing where that is lost, too.
-            p[CENTRE] = mean if lost < np.inf else 0.0
-            outcome |= REPEAT | UNSETTLED
+    outcome = 0
+    for k in range(weights.size):
+        p = parameters[k]
+        if weights[k] > 0.0 and is_tied(p[TIES], p[HELD], SHAPE) and _has_own_rate(p):
+            if _moves_centre(p, moments[k, 0], shape, moments[k, 4], max(gap, smallest)):
+                outcome = REPEAT | UNSETTLED
+    if outcome:
+        return outcome
+    for k in range(weights.size):
+        p = parameters[k]
+        if not is_tied(p[TIES], p[HELD], SHAPE):
             continue
-        if not gap > smallest:
-            outcome |= FLOORED
+        if weights[k] > 0.0 and is_tied(p[TIES], p[HELD], RATE) and abs(shape - p[SHAPE]) > STILL * shape:
+            outcome |= UNSETTLED
         p[SHAPE] = shape
-        p[RATE] = shape / mean
-        p[CENTRE] = mean if narrow else 0.0
-    return outcome
+        if weights[k] > 0.0 and _has_own_rate(p):
+            p[RATE] = shape / moments[k, 0]
+            p[CENTRE] = moments[k, 0] if shape >= NARROW else 0.0
+    return outcome if given > 0.0 or gap > smallest else outcome | FLOORED
+
+
+@jit
+def _has_own_rate(p):
+    return not is_held(p[HELD], RATE) and not is_tied(p[TIES], p[HELD], RATE)
+
+
+@jit
+def _share_rate(weights, moments, parameters):
+    """One rate; shapes that are tied, too, stay."""
+    count = weights.size
+    own, shapes, given, gaps = np.zeros(count), np.empty(count), np.zeros(count, dtype=np.bool_), np.empty(count)
+    start = 1.0
+    floored = True
+    for k in range(count):
+        p = parameters[k]
+        if not is_tied(p[TIES], p[HELD], RATE):
+            continue
+        own[k], start, shapes[k], gaps[k] = weights[k], p[RATE], p[SHAPE], max(moments[k, 2], moments[k, 3])
+        given[k] = is_held(p[HELD], SHAPE) or is_tied(p[TIES], p[HELD], SHAPE)
+        floored &= not (own[k] > 0.0 and (given[k] or moments[k, 2] > moments[k, 3]))
+    if not own.sum() > 0.0:
+        return 0
+    rate = common_rate(own, moments[:, 0], gaps, given, start, shapes)
+    outcome = 0
+    for k in range(count):
+        if own[k] > 0.0 and not given[k]:
+            if _moves_centre(parameters[k], moments[k, 0], shapes[k], moments[k, 4], gaps[k]):
+                outcome = REPEAT | UNSETTLED
+    if outcome:
+        return outcome
+    for k in range(count):
+        p = parameters[k]
+        if not is_tied(p[TIES], p[HELD], RATE):
+            continue
+        if own[k] > 0.0 and is_tied(p[TIES], p[HELD], SHAPE) and abs(rate - p[RATE]) > STILL * rate:
+            outcome |= UNSETTLED
+        p[RATE] = rate
+        if own[k] > 0.0 and not given[k]:
+            p[SHAPE] = shapes[k]
+            p[CENTRE] = moments[k, 0] if shapes[k] >= NARROW else 0.0
+    return outcome | FLOORED if floored else outcome
 
 
 class Gamma(Family):
@@ -223,6 +386,7 @@ class Gamma(Family):
     support = positive
     kernels = Kernels(prepare, _log_prob, _accumulate, maximize)
     held = HELD
+    ties = TIES
 
     def __init__(self, shape: float | None = None, rate: float | None = None) -> None:
         super().__init__(shape=shape, rate=rate)
@@ -247,7 +411,7 @@ class Gamma(Family):
         return SIZE, 3
 
     def _pack(self, column):
-        return self.shape, self.rate, 0.0, column.magnitude or 1.0, 0.0, 0.0
+        return self.shape, self.rate, 0.0, column.magnitude or 1.0, 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         return Gamma(row[SHAPE], row[RATE])

@@ -18,7 +18,7 @@ from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions import gamma
 from mixtures.distributions.base import Family, Kernels
-from mixtures.distributions.gamma import CENTRE, CONSTANT, HELD, REFERENCE, SHAPE, SIZE, deviance, is_far, logs_of
+from mixtures.distributions.gamma import CENTRE, CONSTANT, HELD, REFERENCE, SHAPE, SIZE, TIES, deviance, is_far, logs_of
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import log, poisson_deviance
 
@@ -96,6 +96,7 @@ class InverseGamma(Family):
     support = positive
     kernels = Kernels(gamma.prepare, _log_prob, _accumulate, gamma.maximize)
     held = HELD
+    ties = TIES
 
     def __init__(self, shape: float | None = None, scale: float | None = None) -> None:
         super().__init__(shape=shape, scale=scale)
@@ -122,7 +123,7 @@ class InverseGamma(Family):
     def _pack(self, column):
         # The smallest value, whose inverse is the largest: 1e-300 stands for what has none.
         smallest = max(column.lower, 1e-300) if column.lower > 0.0 else 1.0
-        return self.shape, self.scale, 0.0, 1.0 / smallest, 0.0, 0.0
+        return self.shape, self.scale, 0.0, 1.0 / smallest, 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         return InverseGamma(row[SHAPE], row[SCALE])
