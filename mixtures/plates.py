@@ -138,8 +138,8 @@ def _check_ties(plates: Sequence[Plate], components: Sequence[Parts], table: Tab
         if len(found) > 1:
             firsts = [plate.first for plate in found]
             raise ParameterError(
-                f"{where}: components that tie {name} must stand next to each other; those from {firsts} on are parted by others of "
-                "another family, or wholly held, or one in two has no prior: change the order of the components"
+                f"{where}: components that tie {name} must stand next to each other; those from {firsts} on are parted by others "
+                "of another family, or wholly held, or of which only some have a prior: change the order of the components"
             )
         priors = [share.members[0]._prior_of(name) for share, _ in tying]
         if any(prior != priors[0] for prior in priors[1:]):

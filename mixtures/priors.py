@@ -96,8 +96,8 @@ class NormalInverseWishart(Value):
     mean_weight : float > 0, how many rows the prior's mean counts as; None: 0.01.
     degrees_of_freedom : float > 0, of kind "full" > d - 1; None: d + 2.
     scale : of kind "full" a symmetric positive definite matrix (d, d); of "diagonal" d numbers, or one for all; of "spherical" one
-        number. None: the weighted covariance over K^(2/d), for a mixture of K components; of "diagonal" its diagonal, of "spherical"
-        the mean of that.
+        number. None: the weighted covariance over K^(2/d), for a mixture of K components; of "diagonal" its diagonal, of
+        "spherical" the mean of that.
 
     Notes
     -----
@@ -163,7 +163,9 @@ class NormalInverseWishart(Value):
     def packed(self, kind: str, d: int) -> tuple[Floats, float, float, float, Floats]:
         """Mean (d,), its weight, the powers of det(S)^(-1/2) in the density of S, the logarithm of its constant, and the matrix
         (d, d) whose product with S^-1 has the trace in the exponent: log f(S) = constant - powers log det(S) / 2 -
-        trace(matrix S^-1) / 2."""
+        trace(matrix S^-1) / 2. No numbers for what is open, with which no fit can go on."""
+        if not self.is_complete:
+            return np.full(d, np.nan), 1.0, np.nan, np.nan, np.full((d, d), np.nan)
         self.check(kind, d)
         half = self.degrees_of_freedom / 2.0
         scale = np.asarray(self.scale, dtype=float)

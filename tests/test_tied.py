@@ -130,8 +130,10 @@ def test_shared_parameters_are_the_maximum_over_all_components(family, plan):
     if family is Binomial:
         x = np.minimum(x, 3)
     shares = weights * (np.arange(3)[:, None] == labels)
-    common = {name: next(m.parameter_values()[name] for m, (ties, _) in zip(members, plan, strict=True) if name in ties)
-              for name in {name for ties, _ in plan for name in ties}}
+    common = {
+        name: next(m.parameter_values()[name] for m, (ties, _) in zip(members, plan, strict=True) if name in ties)
+        for name in {name for ties, _ in plan for name in ties}
+    }
     if family is Pareto:
         common |= {"scale": 0.5} if "scale" in common else {}
         members = [member.replaced(scale=0.5) if held else member for member, (_, held) in zip(members, plan, strict=True)]
@@ -158,7 +160,10 @@ def test_shared_parameters_are_the_maximum_over_all_components(family, plan):
                 if j == k or (name in ties and name in plan[k][0]):
                     values[j][name] = bound(family.parameters[name], number)
         try:
-            total = sum(share[share > 0] @ base.replaced(**v).log_prob(x[share > 0]) for base, v, share in zip(bases, values, shares, strict=True))
+            total = sum(
+                share[share > 0] @ base.replaced(**v).log_prob(x[share > 0])
+                for base, v, share in zip(bases, values, shares, strict=True)
+            )
         except ParameterError:
             return 1e300
         return -total / weights.sum() if np.isfinite(total) else 1e300
@@ -168,7 +173,9 @@ def test_shared_parameters_are_the_maximum_over_all_components(family, plan):
     for shift in (0.05, -0.1):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            method, options = ("BFGS", {"gtol": 1e-9}) if smooth else ("Nelder-Mead", {"xatol": 1e-9, "fatol": 1e-14, "maxfev": 3000})
+            method, options = (
+                ("BFGS", {"gtol": 1e-9}) if smooth else ("Nelder-Mead", {"xatol": 1e-9, "fatol": 1e-14, "maxfev": 3000})
+            )
             other = minimize(loss, own + shift, method=method, options=options).fun
         assert best - other < 1e-11 * (1 + abs(best)), f"{found}: {best - other}"
         assert other - best < 1e-6, "the optimiser did not get there"

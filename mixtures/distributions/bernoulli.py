@@ -3,8 +3,8 @@
     log f(1) = log p, log f(0) = log(1 - p),   support: 0 and 1 (False and True).
 
 Weighted maximum likelihood: p = sum w x / sum w; the ends 0 and 1 are allowed. Of components that tie p, both sums over all of
-them. Under a Beta(a, b) prior of p, p = (sum w x + a - 1) / (sum w + a + b - 2), the mode of its posterior (Gelman et al. 2013, "Bayesian
-data analysis", section 2.1).
+them. Under a Beta(a, b) prior of p, p = (sum w x + a - 1) / (sum w + a + b - 2), the mode of its posterior (Gelman et al. 2013,
+"Bayesian data analysis", section 2.1).
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     log f(x) = log rate - rate x,   support: x >= 0.
 
 Weighted maximum likelihood: rate = sum w / sum w x; of components that tie it, both sums over all of them. Under a Gamma(a, b)
-prior of the rate, rate = (sum w + a - 1) / (sum w x + b), the mode of its posterior (Gelman et al. 2013, "Bayesian data analysis", section 2.6).
+prior of the rate, rate = (sum w + a - 1) / (sum w x + b), the mode of its posterior (Gelman et al. 2013,
+"Bayesian data analysis", section 2.6).
 """
 
 from __future__ import annotations

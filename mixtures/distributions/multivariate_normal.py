@@ -39,6 +39,7 @@ from mixtures.engine.missing import add_patterns, densities_of_patterns, find_pa
 from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
 from mixtures.engine.sweep import aligned
+from mixtures.engine.ties import is_tied
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 from mixtures.priors import NormalInverseWishart, joint_moments
 
@@ -356,7 +357,7 @@ def _store(parameters, k, d, covariance, lower):
 
 @jit
 def _is_tied(parameters, k, parameter):
-    return is_held(parameters[k, TIES], parameter) and not is_held(parameters[k, HELD], parameter)
+    return is_tied(parameters[k, TIES], parameters[k, HELD], parameter)
 
 
 @jit

@@ -37,10 +37,10 @@ from mixtures.engine.shared_normals import (
     ROWS_MEAN,
     ROWS_VARIANCE,
     WEIGHT,
-    is_shared,
     maximise_shared,
 )
 from mixtures.engine.special import HALF_LOG_2PI, log
+from mixtures.engine.ties import has_ties, is_tied
 from mixtures.priors import NormalInverseGamma, check_squares, moments
 
 # Parameters of one column, about its origin and in its unit.
@@ -215,10 +215,7 @@ def _is_centred(parameters, k):
 def _maximize(statistics, parameters):
     outcome = 0
     for j in range(parameters.shape[1] // SIZE):
-        ties = 0.0
-        for k in range(parameters.shape[0]):
-            ties += parameters[k, j * SIZE + TIES]
-        if ties > 0.0:
+        if has_ties(parameters, j * SIZE + TIES):
             outcome |= _maximize_together(statistics, parameters, j)
             continue
         for k in range(parameters.shape[0]):
@@ -304,7 +301,7 @@ def _maximize_together(statistics, parameters, j):
         p = parameters[k, j * SIZE : (j + 1) * SIZE]
         centre = rows[k, ROWS_MEAN] if rows[k, WEIGHT] > 0.0 else means[k]
         p[MEAN] = means[k]
-        if not is_held(held[k], 1) and (rows[k, WEIGHT] > 0.0 or is_shared(held[k], ties[k], 1)):
+        if not is_held(held[k], 1) and (rows[k, WEIGHT] > 0.0 or is_tied(ties[k], held[k], 1)):
             p[STD] = np.sqrt(variances[k])
         p[CENTRE] = 0.0 if abs(centre) <= NEAR_MEAN * p[STD] else centre
     return outcome
@@ -329,7 +326,7 @@ def log_prior_of(parameters, scaled):
                 continue
             std, log_unit = p[STD], scaled * p[LOG_UNIT]
             log_std = log(std)
-            shares_mean, shares_variance = is_shared(p[HELD], p[TIES], 0), is_shared(p[HELD], p[TIES], 1)
+            shares_mean, shares_variance = is_tied(p[TIES], p[HELD], 0), is_tied(p[TIES], p[HELD], 1)
             if not (shares_mean and has_mean):
                 t = (p[MEAN] - prior[PRIOR_MEAN]) / std
                 value += 0.5 * log(weight) - HALF_LOG_2PI - log_std - log_unit - 0.5 * weight * t * t
@@ -430,5 +427,8 @@ class Normal(Family):
 
 
 def packed_prior(prior: NormalInverseGamma, origin: float, unit: float) -> tuple[float, float, float, float]:
-    """A prior's numbers as the kernels read them, of a column about this origin and in this unit."""
+    """A prior's numbers as the kernels read them, of a column about this origin and in this unit. What is open says nothing of the
+    rows' density, but no fit can go on with it."""
+    if not prior.is_complete:
+        return np.nan, 1.0, np.nan, np.nan
     return (prior.mean - origin) / unit, prior.mean_weight, prior.shape, prior.scale / unit / unit

@@ -16,6 +16,7 @@ import numpy as np
 
 from mixtures._numba import jit
 from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
+from mixtures.engine.ties import is_tied
 
 MAX_ROUNDS = 200
 STILL = 1e-13
@@ -24,12 +25,6 @@ STILL = 1e-13
 # Columns of `rows`, and of `priors`, which are 0 without one.
 WEIGHT, ROWS_MEAN, ROWS_VARIANCE = range(3)
 PRIOR_MEAN, MEAN_WEIGHT, PRIOR_SHAPE, PRIOR_SCALE = range(4)
-
-
-@jit
-def is_shared(held, ties, parameter):
-    """Whether a component's parameter, of these masks, is that of others: what is held is its own."""
-    return is_held(ties, parameter) and not is_held(held, parameter)
 
 
 @jit
@@ -43,7 +38,7 @@ def maximise_shared(rows, held, ties, priors, floor, means, variances):
     _count_once(held, ties, priors, 1, counts_variance)
     solved_together = False
     for k in range(count):
-        if is_shared(held[k], ties[k], 0):
+        if is_tied(ties[k], held[k], 0):
             solved_together = True
         elif rows[k, WEIGHT] > 0.0 and not is_held(held[k], 0):
             pull = counts_mean[k] * priors[k, MEAN_WEIGHT]
@@ -62,7 +57,7 @@ def _count_once(held, ties, priors, parameter, counts):
     """counts (k,) = 1 where a component's prior counts in full, 0 where an earlier one's stands for it, or it has none."""
     found = False
     for k in range(counts.size):
-        shared = is_shared(held[k], ties[k], parameter)
+        shared = is_tied(ties[k], held[k], parameter)
         counts[k] = 1.0 if priors[k, MEAN_WEIGHT] > 0.0 and not (shared and found) else 0.0
         found = found or (shared and counts[k] == 1.0)
 
@@ -72,14 +67,14 @@ def _share_mean(rows, held, ties, priors, counts, means, variances):
     """One mean for all that share theirs, given the variances; returns its move in standard deviations of the narrowest."""
     near = -1
     for k in range(means.size):
-        if is_shared(held[k], ties[k], 0) and (near < 0 or rows[near, WEIGHT] == 0.0):
+        if is_tied(ties[k], held[k], 0) and (near < 0 or rows[near, WEIGHT] == 0.0):
             near = k
     # About one of the means, and in units of one of the variances.
     centre, unit = rows[near, ROWS_MEAN], variances[near]
     total = away = 0.0
     narrowest = np.inf
     for k in range(means.size):
-        if is_shared(held[k], ties[k], 0):
+        if is_tied(ties[k], held[k], 0):
             precision = unit / variances[k]
             pull = counts[k] * priors[k, MEAN_WEIGHT] * precision
             total += rows[k, WEIGHT] * precision + pull
@@ -90,7 +85,7 @@ def _share_mean(rows, held, ties, priors, counts, means, variances):
     new = centre + away / total
     move = 0.0
     for k in range(means.size):
-        if is_shared(held[k], ties[k], 0):
+        if is_tied(ties[k], held[k], 0):
             move = max(move, abs(new - means[k]))
             means[k] = new
     return 0.0 if move <= 4.0 * 2.2e-16 * abs(new) else move / np.sqrt(narrowest)
@@ -109,7 +104,7 @@ def _set_variances(rows, held, ties, priors, counts_mean, counts_variance, floor
         squares = n * (rows[k, ROWS_VARIANCE] + from_rows * from_rows) + pull * from_prior * from_prior
         squares += counts_variance[k] * 2.0 * priors[k, PRIOR_SCALE]
         weight = n + counts_mean[k] + counts_variance[k] * 2.0 * (priors[k, PRIOR_SHAPE] + 1.0)
-        if is_shared(held[k], ties[k], 1):
+        if is_tied(ties[k], held[k], 1):
             shared_squares += squares
             shared_weight += weight
         elif n > 0.0:
@@ -122,6 +117,6 @@ def _set_variances(rows, held, ties, priors, counts_mean, counts_variance, floor
         variance = floor * floor
         outcome |= FLOORED
     for k in range(means.size):
-        if is_shared(held[k], ties[k], 1):
+        if is_tied(ties[k], held[k], 1):
             variances[k] = variance
     return outcome
