@@ -179,3 +179,162 @@ def test_shared_parameters_are_the_maximum_over_all_components(family, plan):
             other = minimize(loss, own + shift, method=method, options=options).fun
         assert best - other < 1e-11 * (1 + abs(best)), f"{found}: {best - other}"
         assert other - best < 1e-6, "the optimiser did not get there"
+
+
+def test_every_family_that_ties_is_tested_here():
+    able = {family for family in families() if family.ties is not None}
+    assert able - {Normal, MultivariateNormal, Categorical, Multinomial} - {f for f in able if f.__name__ == "LogNormal"} == set(MEMBERS)
+
+
+def falls(history):
+    return -np.diff(history).min(initial=0.0) / (1 + np.abs(history).max())
+
+
+@pytest.mark.parametrize("family", MEMBERS, ids=lambda family: family.__name__)
+def test_a_mixture_with_ties_never_becomes_less_likely(family):
+    random = np.random.default_rng(11)
+    members = [family(*values) for values in MEMBERS[family]]
+    x = np.concatenate([member.sample(n, random) for member, n in zip(members, (60, 30, 40), strict=True)])[:, 0]
+    x, weights = np.minimum(x, 3) if family is Binomial else x, random.uniform(0.0, 2.0, len(x))
+    for ties in subsets(tieable(family)):
+        starts = [member.replaced(**{name: members[0].parameter_values()[name] for name in ties}) for member in members]
+        if family is Pareto:
+            starts = [start.replaced(scale=0.5) for start in starts]
+        components = [Tied(starts[0], *ties), Tied(starts[1], *ties), Frozen(starts[2])]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateWarning)
+            model = GeneralMixtureModel(components, tol=0, max_iter=60).fit(x, sample_weight=weights)
+        assert falls(model.history_) < 1e-12
+        values = [component.base.parameter_values() for component in model.components_]
+        assert all(values[0][name] == values[1][name] for name in ties)
+        assert values[2] == starts[2].parameter_values()
+        assert model.n_parameters == 2 * len(family.parameters) - len(ties) + 2
+
+
+@pytest.mark.parametrize("family", MEMBERS, ids=lambda family: family.__name__)
+def test_a_tied_distribution_alone_is_as_its_base(family):
+    random = np.random.default_rng(3)
+    member = family(*MEMBERS[family][0])
+    x = member.sample(100, random)
+    tied = Tied(member, *tieable(family))
+    fitted, expected = tied.fit(x), member.fit(x)
+    assert [*fitted.base.parameter_values().values()] == pytest.approx([*expected.parameter_values().values()], rel=1e-6)
+    assert fitted.n_parameters == expected.n_parameters
+    assert pickle.loads(pickle.dumps(tied)) == tied
+    assert eval(repr(tied), {"Tied": Tied, family.__name__: family}) == tied
+    np.testing.assert_array_equal(tied.log_prob(x), member.log_prob(x))
+
+
+def test_ties_hold_column_by_column_with_missing_cells_and_in_any_start():
+    random = np.random.default_rng(5)
+    group = random.integers(2, size=400)
+    X = np.column_stack([random.exponential(2.0, 400), random.poisson(np.array([2.0, 20.0])[group]), random.laplace(9.0 * group, 1.0)])
+    X[random.uniform(size=X.shape) < 0.1] = np.nan
+    product = Product(Tied(Exponential(), "rate"), Poisson(), Tied(Laplace(), "scale"))
+    model = GeneralMixtureModel(product, 2, random_state=0, tol=0, max_iter=40).fit(X)
+    one, two = (list(component.factors.values()) for component in model.components_)
+    assert one[0].base == two[0].base
+    assert one[2].base.scale == two[2].base.scale
+    assert one[1].rate != two[1].rate
+    assert one[0].base.rate == pytest.approx(1.0 / np.nanmean(X[:, 0]), rel=1e-12)
+    assert model.n_parameters == 1 + 2 + 3 + 1
+    assert falls(model.history_) < 1e-12
+    plain = GeneralMixtureModel(Product(Exponential(), Poisson(), Laplace()), 2, random_state=0).fit(X)
+    assert plain.n_parameters == 2 + 2 + 4 + 1
+    mixed = [Tied(Frozen(Laplace(location=0.0)), "scale"), Tied(Laplace(), "scale"), Laplace()]
+    found = GeneralMixtureModel(mixed, random_state=0).fit(X[:, 2]).components_
+    assert found[0].base.base.location == 0.0
+    assert found[0].base.base.scale == found[1].base.scale
+
+
+def test_several_columns_of_one_family_share_each_its_own():
+    X = np.random.default_rng(1).exponential([1.0, 5.0], size=(300, 2))
+    model = GeneralMixtureModel(Product(Tied(Exponential(), "rate"), Exponential()), 2, random_state=0, max_iter=30, tol=0).fit(X)
+    one, two = (list(component.factors.values()) for component in model.components_)
+    assert one[0].base.rate == two[0].base.rate == pytest.approx(1.0 / X[:, 0].mean(), rel=1e-12)
+    assert one[1].rate != two[1].rate
+
+
+def test_probabilities_of_categories_are_shared():
+    random = np.random.default_rng(2)
+    rows = np.column_stack([random.integers(3, size=200), random.poisson(np.where(random.uniform(size=200) < 0.5, 1.0, 9.0))])
+    model = GeneralMixtureModel(Product(Tied(Categorical(), "probabilities"), Poisson()), 2, random_state=0).fit(rows)
+    one, two = (component.factors[0].base for component in model.components_)
+    expected = {category: np.mean(rows[:, 0] == category) for category in one.categories}
+    assert one == two
+    assert dict(zip(one.categories, one.probabilities, strict=True)) == pytest.approx(expected)
+    assert model.n_parameters == 2 + 2 + 1
+    counts = random.multinomial(20, [0.2, 0.3, 0.5], size=100)
+    rows = np.column_stack([counts, random.exponential(np.where(random.uniform(size=100) < 0.5, 1.0, 50.0))])
+    product = Product({(0, 1, 2): Tied(Multinomial(), "probabilities"), 3: Exponential()})
+    model = GeneralMixtureModel(product, 2, random_state=0).fit(rows)
+    for component in model.components_:
+        assert component.factors[0, 1, 2].base.probabilities == pytest.approx(counts.sum(axis=0) / counts.sum())
+
+
+def test_a_component_without_rows_follows_the_others():
+    labels, x = np.repeat([0, 1], 50), np.random.default_rng(1).gamma(3.0, 1.0, 100)
+    found = settled([Tied(Gamma(2.0, rate), "shape") for rate in (1.0, 2.0, 3.0)], x, labels, None, 0.0)
+    assert len({component.base.shape for component in found}) == 1
+    assert found[2].base.rate == 3.0
+
+
+@pytest.mark.parametrize("family", [f for f in MEMBERS if len(f.parameters) > 1 and f not in (VonMises, Beta, NegativeBinomial)])
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e12])
+def test_ties_survive_rows_that_agree_and_any_unit(family, scale):
+    x, labels = scale * np.array([1.0, 1.0, 1.0, 3.0, 3.0, 3.0]), np.repeat([0, 1], 3)
+    start = family(*MEMBERS[family][0])._start(Table.read(x).column(0))
+    table = Table.read(x)
+    assembly = Assembly(take_apart([Tied(start, *tieable(family))] * 2, table), table)
+    assert not assembly.fit_labels(labels, max_steps=300) & FAILED
+    for component, value in zip(assembly.unpack(), scale * np.array([1.0, 3.0]), strict=True):
+        assert np.isfinite(component.log_prob([value])).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Tied(Poisson()), "expected names"),
+        (lambda: Tied(Poisson(), "mean"), r"learns the parameters \['rate'\], found 'mean'"),
+        (lambda: Tied(SkewNormal(), "scale"), "SkewNormal can share no parameter"),
+        (lambda: Tied(Weibull(), "scale"), "Weibull can share only shape"),
+        (lambda: Tied(Frozen(Gamma(shape=2.0)), "shape"), "learns the parameters"),
+        (lambda: Tied(LocationScale(Poisson(), 1), "rate"), "LocationScale can share no parameter"),
+        (lambda: LocationScale(Tied(Gamma(), "shape"), 30.0), "ties shape to other components"),
+        (lambda: ZeroInflated(Tied(Poisson(), "rate")), "ties rate to other components"),
+        (lambda: Tied("normal", "std"), "with kernels"),
+    ],
+)
+def test_what_cannot_be_tied_is_refused(make, words):
+    with pytest.raises(ParameterError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("components", "words"),
+    [
+        ([Tied(Poisson(), "rate"), Poisson()], "rate is tied, but by no other component"),
+        ([Tied(Poisson(), "rate"), Geometric(), Tied(Poisson(), "rate")], r"must stand next to each other; those from \[0, 2\]"),
+        ([Tied(Poisson(), "rate"), Tied(Geometric(), "probability")], "by no other component of this family"),
+        ([Tied(Poisson(1.0), "rate"), Tied(Poisson(2.0), "rate")], r"start at 1\.0, 2\.0: give them one value"),
+        ([Product(Tied(Poisson(), "rate")), Product(Poisson())], "by no other component"),
+        ([MultivariateNormal(tied=True), MultivariateNormal()], "covariance is tied, but by no other"),
+    ],
+)
+def test_ties_that_would_not_hold_are_refused(components, words):
+    with pytest.raises(ParameterError, match=words):
+        GeneralMixtureModel(components).fit([[1.0], [2.0], [4.0], [9.0]])
+
+
+def test_what_is_held_beside_a_tie_is_not_shared():
+    frozen = Frozen(Tied(Gamma(shape=2.0), "shape"), "shape")
+    assert frozen.tied_names == ()
+    x = np.random.default_rng(0).gamma(4.0, 1.0, 200)
+    model = GeneralMixtureModel([frozen, Tied(Gamma(), "shape"), Tied(Gamma(), "shape")], random_state=0, max_iter=20, tol=0).fit(x)
+    held, one, two = model.components_
+    assert held.base.base.shape == 2.0
+    assert one.base.shape == two.base.shape != 2.0
+    assert model.n_parameters == 1 + 2 + 1 + 2
+    known = [Frozen(component) for component in model.components_]
+    assert [component.tied_names for component in known] == [(), (), ()]
+    assert GeneralMixtureModel(known).fit(x).n_parameters == 2

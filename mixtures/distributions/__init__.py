@@ -5,6 +5,7 @@ from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.beta import Beta
 from mixtures.distributions.beta_binomial import BetaBinomial
 from mixtures.distributions.binomial import Binomial
+from mixtures.distributions.bounded import Bounded
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.degenerate import Degenerate
 from mixtures.distributions.dirichlet import Dirichlet
@@ -49,6 +50,7 @@ __all__ = [
     "Beta",
     "BetaBinomial",
     "Binomial",
+    "Bounded",
     "Categorical",
     "Degenerate",
     "Dirichlet",

@@ -34,10 +34,10 @@ class Tied(Constrained):
     Examples
     --------
     >>> from mixtures import GeneralMixtureModel
-    >>> from mixtures.distributions import Normal
-    >>> model = GeneralMixtureModel(Tied(Normal(), "std"), 2).fit([0.0, 2.0, 10.0, 14.0])
-    >>> model.components_
-    [Tied(Normal(mean=1.0, std=1.5811388300841898), 'std'), Tied(Normal(mean=12.0, std=1.5811388300841898), 'std')]
+    >>> from mixtures.distributions import Laplace
+    >>> model = GeneralMixtureModel(Tied(Laplace(), "scale"), 2, random_state=0).fit([0.0, 1.0, 2.0, 90.0, 94.0, 95.0])
+    >>> [(component.base.location, component.base.scale) for component in model.components_]
+    [(94.0, 1.1666666666666667), (1.0, 1.1666666666666667)]
     >>> model.n_parameters
     4
     """

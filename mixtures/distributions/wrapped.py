@@ -37,6 +37,11 @@ def log_prior_of_bases(parameters, address, start):
     return value
 
 
+def innermost(distribution: Any) -> Any:
+    """What is inside all wrappers."""
+    return innermost(distribution.base) if isinstance(distribution, Wrapped) else distribution
+
+
 def computed(function: Callable[[Any], Any]) -> Any:
     """A property in the place of what a family declares for its class; its type says no more than the class's does."""
     return property(function)
