@@ -646,6 +646,7 @@ def test_the_objective_of_a_mixture_never_falls(name):
     assert_never_falls(model.history_)
 
 
+@pytest.mark.filterwarnings("ignore:components .* have less than one row left:mixtures.exceptions.DegenerateWarning")
 @pytest.mark.parametrize("kind", ["full", "diagonal", "spherical"])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("missing", [0.0, 0.2])
