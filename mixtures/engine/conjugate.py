@@ -20,7 +20,7 @@ def _power(exponent, logarithm):
 
 @jit
 def log_gamma_density(x, shape, rate):
-    """Of a Gamma(shape, rate) at x >= 0; 0 for rate 0, which stands for no prior."""
+    """Of a Gamma law at x >= 0; 0 for rate 0, which stands for no prior."""
     if rate == 0.0:
         return 0.0
     return shape * log(rate) - log_gamma(shape) + _power(shape - 1.0, log(x)) - rate * x
@@ -28,7 +28,7 @@ def log_gamma_density(x, shape, rate):
 
 @jit
 def log_beta_density(p, alpha, beta):
-    """Of a Beta(alpha, beta) at p, from 0 to 1; 0 for Beta(1, 1), which stands for no prior, too."""
+    """Of a Beta law at p, from 0 to 1; 0 where both arguments are 1, which stands for no prior, too."""
     log_rest = log_one_plus(-p) if p < 1.0 else -np.inf
     constant = log_gamma(alpha + beta) - log_gamma(alpha) - log_gamma(beta)
     return constant + _power(alpha - 1.0, log(p)) + _power(beta - 1.0, log_rest)
@@ -36,5 +36,5 @@ def log_beta_density(p, alpha, beta):
 
 @jit
 def log_inverse_gamma_density(log_variance, variance, shape, scale):
-    """Of an InverseGamma(shape, scale) at a variance and its logarithm."""
+    """Of an inverse Gamma law at a variance and its logarithm."""
     return shape * log(scale) - log_gamma(shape) - (shape + 1.0) * log_variance - scale / variance

@@ -2,10 +2,10 @@
 
 For component k let n, m, v be weight, mean and variance of its rows. Given the means u, the variances are those of the sums of
 squares S = n (v + (m - u)^2) + w (u - u0)^2, w the weight of the prior's mean u0: (2 b + sum S) / (2 a + 2 + sum (n + 1)) over the
-components that share one, with the prior InverseGamma(a, b) and without the 1 where a mean has no prior (Fraley & Raftery 2007,
-table 1, of equal variances). Given the variances, the means that are shared are the mean of all m, weighted by n / variance.
-Where only the means are shared both hold together at the maximum: they are solved for in turn, each step exact, so that the
-objective never falls (Meng & Rubin 1993, "Maximum likelihood estimation via the ECM algorithm").
+components that share one, with an inverse Gamma prior of shape a and scale b, and without the 1 where a mean has no prior (Fraley &
+Raftery 2007, table 1, of equal variances). Given the variances, the means that are shared are the mean of all m, weighted by
+n / variance. Where only the means are shared both hold together at the maximum: they are solved for in turn, each step exact, so
+that the objective never falls (Meng & Rubin 1993, "Maximum likelihood estimation via the ECM algorithm").
 
 A prior's factor for what is shared counts once: that of the first component of those which share it and have a prior.
 """
