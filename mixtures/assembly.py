@@ -15,9 +15,9 @@ from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
 from mixtures.engine.plan import CHUNK_ROWS, LIMIT, NO_FLOATS, ROW_NUMBER, Floats, Ints, Problem, Sizes
-from mixtures.exceptions import ParameterError
+from mixtures.exceptions import DataError, ParameterError
 from mixtures.parts import Parts, block_of, distinct
-from mixtures.plates import lay
+from mixtures.plates import Plate, lay
 from mixtures.table import Table, address_of_row_0
 
 
@@ -41,7 +41,7 @@ class Assembly:
         self._source_of: dict[int, int] = {}
         self._plates = lay(components, self._columns, table)
         self.parameters = self._pack()
-        self.problem = self._describe(NO_FLOATS if weights is None else _in_range(weights))
+        self.problem = self._describe(NO_FLOATS if weights is None else _in_range(weights, self._plates))
         loop.prepare(self.problem, self.parameters)
 
     def _pack(self) -> Floats:
@@ -89,7 +89,7 @@ class Assembly:
                 address_of(kernels.maximize, "maximize"),
                 plate.n_maxima,
                 plate.measure,
-                0 if kernels.log_prior is None else address_of(kernels.log_prior, "log_prior"),
+                address_of(kernels.log_prior, "log_prior") if plate.is_penalised else 0,
                 plate.n_members,
                 -1 if family is None or family.held is None else family.held,
                 len(coordinates),
@@ -222,10 +222,16 @@ class Assembly:
         ]
 
 
-def _in_range(weights: Floats) -> Floats:
+def _in_range(weights: Floats, plates: Sequence[Plate]) -> Floats:
     """Weights as the engine reads them; times a power of two, which changes no parameter, where their sums would overflow."""
     largest = float(weights.max())
     if not 1e-100 < largest < 1e100:
+        for plate in plates:
+            if plate.is_penalised:
+                raise DataError(
+                    f"{type(plate.family).__name__}: under a prior, weights count rows: expected the largest between 1e-100 and "
+                    f"1e100, found {largest:.3g}"
+                )
         weights = weights * 2.0 ** -max(min(math.frexp(largest)[1], 1000), -1000)
     return np.require(weights, np.float64, ["C", "W"])
 

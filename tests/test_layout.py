@@ -15,7 +15,7 @@ FAMILY_FILES = sorted(path for path in (PACKAGE / "distributions").glob("*.py") 
 LAYERS = [
     {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions", "row_supports"},
     {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
-    {"distributions"},
+    {"distributions", "priors"},
     {"door", "parts", "plates", "assembly", "checks", "standalone", "initialise", "fitting"},
     {"criteria", "model", "output"},
 ]

@@ -163,7 +163,7 @@ class Frozen(Constrained):
         if self.entries:
             prior = None if own.log_prior is None else entries.log_prior
             return Kernels(entries.prepare, entries.log_prob, entries.accumulate, entries.maximize, prior)
-        return Kernels(own.prepare, own.log_prob, _nothing, _stay) if self.is_whole else own
+        return Kernels(own.prepare, own.log_prob, _nothing, _stay, own.log_prior) if self.is_whole else own
 
     @property
     def _plate_kind(self):
