@@ -22,10 +22,11 @@ from mixtures.exceptions import DataError, ParameterError
 from mixtures.fitting import Settings, fit_mixture, run_em, safe_log
 from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
+from mixtures.streaming import Streaming
 from mixtures.table import Table
 
 
-class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
+class GeneralMixtureModel(InformationCriteria, Streaming, DensityMixin, BaseEstimator):
     """Finite mixture of any distributions, fitted by EM.
 
     Parameters

@@ -175,8 +175,8 @@ class Family(Declared):
     p for parameter p as declared (:func:`mixtures.kernels.is_held`); None for a family that cannot hold some of them."""
 
     ties: ClassVar[int | None] = None
-    """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one common
-    value, the best for all together; None for a family that cannot."""
+    """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one
+    common value, the best for all together; None for a family that cannot."""
 
     ends: ClassVar[Mapping[str, float]] = {}
     """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
@@ -189,6 +189,11 @@ class Family(Declared):
     """How many of a component's last statistics are maxima over rows instead of sums. They begin at -inf; ``accumulate`` leaves
     the larger of what is there and what it sees, and only rows with a responsibility > 0 count. A minimum is a maximum of
     negatives. Not together with ``several_columns``."""
+
+    carries: ClassVar[bool] = False
+    """Whether statistics taken under some parameters tell what those of the same rows and responsibilities would be under others
+    (:meth:`_carried`), so that a stream may go on from them. So it is with sums of functions of a row, and of what is expected of
+    it, wherever their centre is; not with derivatives at the present parameters, nor with ends of a support."""
 
     @property
     def _plate_kind(self) -> Any:
@@ -227,6 +232,11 @@ class Family(Declared):
     @abstractmethod
     def _start(self, column: Column) -> Self:
         """Any complete distribution of this family fit to stand at a start: the scale of the column, roughly."""
+
+    def _carried(self, statistics: Floats, old: Floats, new: Floats, before: Column, after: Column) -> Any:
+        """Statistics (S,) of one component taken under packed parameters `old` (P,), as they would be under `new`: of a family that
+        ``carries``. The column (or all, of a block) was known as `before`, and is as `after`, in the same unit."""
+        return statistics
 
     def _bind(self, table: Table, column: int) -> Self:
         """This distribution with whatever is learned from a column before any fit; categories, say."""

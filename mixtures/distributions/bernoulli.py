@@ -90,6 +90,7 @@ class Bernoulli(Family):
     parameters = {"probability": probability}
     support = zero_one
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     several_columns = True
 
     def __init__(self, probability: float | None = None) -> None:

@@ -242,6 +242,7 @@ class Beta(Family):
     parameters = {"alpha": concentration, "beta": concentration}
     support = fraction
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     held = HELD
 
     def __init__(self, alpha: float | None = None, beta: float | None = None) -> None:

@@ -402,6 +402,7 @@ class BetaBinomial(Family):
         ("alpha", "beta"), replace(concentration, low=1e-100, high=1e100, words="finite and > 0, between 1e-100 and 1e100")
     )
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     held = HELD
     limit = (
         "alpha or beta is held at a bound: counts scatter no more than a Binomial's (use Binomial there), or all of them are 0 or "

@@ -169,6 +169,7 @@ class Binomial(Family):
     arguments = {"trials": counting}
     parameters = {"probability": probability}
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     held = HELD
 
     def __init__(self, trials: int, probability: float | None = None) -> None:

@@ -193,6 +193,7 @@ class Categorical(Family):
     parameters = {"probabilities": simplex}
     support = None
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     encoding = "categories"
 
     def __init__(

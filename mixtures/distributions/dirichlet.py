@@ -220,6 +220,7 @@ class Dirichlet(Family):
     parameters = {"concentration": concentrations}
     support = open_simplex
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     reads_block = True
     held = HELD
 

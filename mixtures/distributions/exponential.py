@@ -103,6 +103,7 @@ class Exponential(Family):
     parameters = {"rate": positive}
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     several_columns = True
 
     def __init__(self, rate: float | None = None) -> None:

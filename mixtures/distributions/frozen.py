@@ -96,6 +96,13 @@ class Frozen(Transparent):
         own = self.base.kernels
         return Kernels(own.prepare, own.log_prob, _nothing, _stay) if self.is_whole else own
 
+    carries = computed(lambda self: self.is_whole or self.base.carries)
+
+    def _carried(self, statistics, old, new, before, after):
+        if not self.is_whole:
+            return self.base._carried(statistics, old, new, before, after)
+        return np.append(statistics[0], np.resize(statistics[1:], self._layout(after)[1] - 1))  # to which nothing is added
+
     @property
     def _plate_kind(self):
         # Where only some are held, a mask says which: the base's own kernels serve both.

@@ -198,6 +198,22 @@ def maximize(statistics, parameters):
     return outcome
 
 
+def carried(statistics, old, new):
+    """Sums (3,) about the centre, or nothing, and in the reference of packed parameters `old`, about and in those of `new`."""
+    total, first, second = statistics
+    centre = new[CENTRE]
+    if old[CENTRE] > 0.0 and centre > 0.0:
+        grown = (old[CENTRE] - centre) / centre
+        # phi(x / c' - 1) = phi(x / c - 1) + grown (x / c - 1) + phi(grown), c' = c / (1 + grown)
+        return total, first + grown * (first + total), second + grown * first + total * phi(grown)
+    in_units = (first + total) * old[CENTRE] if old[CENTRE] > 0.0 else first * old[REFERENCE]
+    logs = first - second + total * np.log(old[CENTRE]) if old[CENTRE] > 0.0 else second
+    if centre > 0.0:
+        shift = in_units / centre - total
+        return total, shift, shift - (logs - total * np.log(centre))
+    return total, in_units / new[REFERENCE], logs
+
+
 class Gamma(Family):
     """Gamma distribution of one column of values > 0: waiting times, sizes of claims, rainfall.
 
@@ -222,6 +238,7 @@ class Gamma(Family):
     parameters = {"shape": positive_shape, "rate": positive}
     support = positive
     kernels = Kernels(prepare, _log_prob, _accumulate, maximize)
+    carries = True
     held = HELD
 
     def __init__(self, shape: float | None = None, rate: float | None = None) -> None:
@@ -251,6 +268,9 @@ class Gamma(Family):
 
     def _unpack(self, row, column):
         return Gamma(row[SHAPE], row[RATE])
+
+    def _carried(self, statistics, old, new, before, after):
+        return carried(statistics, old, new)
 
     def _start(self, column):
         return Gamma(1.0, 1.0 / max(column.upper / 2, column.floor))

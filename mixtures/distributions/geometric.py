@@ -92,6 +92,7 @@ class Geometric(Family):
     parameters = {"probability": positive_probability}
     support = counting
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     held = HELD
 
     def __init__(self, probability: float | None = None) -> None:

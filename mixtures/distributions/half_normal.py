@@ -107,6 +107,7 @@ class HalfNormal(Family):
     parameters = {"scale": positive}
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     several_columns = True
     uses_unit = True
     held = HELD

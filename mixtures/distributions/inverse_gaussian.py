@@ -135,6 +135,7 @@ class InverseGaussian(Family):
     parameters = {"mean": positive, "shape": positive_shape}
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     uses_unit = True
     held = HELD
 
@@ -163,6 +164,13 @@ class InverseGaussian(Family):
 
     def _unpack(self, row, column):
         return InverseGaussian(row[MEAN] * column.unit, row[SHAPE] * column.unit)
+
+    def _carried(self, statistics, old, new, before, after):
+        total, first, second = statistics
+        # Sums of x / c - 1 and of x / c - 2 + c / x, with c the centre, which shrinks by 1 + grown.
+        grown = (old[CENTRE] - new[CENTRE]) / new[CENTRE]
+        rest = first + (first - second + total * grown) / (1.0 + grown)
+        return total, first + grown * (first + total), second + grown * rest
 
     def _start(self, column):
         middle = max(column.upper / 2, column.floor)

@@ -134,6 +134,7 @@ class Multinomial(Family):
     parameters = {"probabilities": simplex}
     support = counts
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     reads_block = True
     held = HELD
 

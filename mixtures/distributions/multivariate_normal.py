@@ -384,6 +384,7 @@ class MultivariateNormal(Family):
     parameters = {"mean": Vector(), "covariance": Covariance()}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     reads_block = True
     uses_unit = True
     uses_origin = True
@@ -486,6 +487,18 @@ class MultivariateNormal(Family):
         if self.kind != "full":
             covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
         return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)
+
+    def _carried(self, statistics, old, new, before, after):
+        d = len(after)
+        (origin, unit), (later, _) = _frame(before), _frame(after)
+        start = HEAD + CENTRE * d
+        move = (origin - later) / unit + (old[start : start + d] - new[start : start + d])
+        total, first, second = statistics[0], statistics[1 : 1 + d], statistics[1 + d :]
+        if self.kind == "full":
+            square = second.reshape(d, d) + np.outer(move, first) + np.outer(first, move) + total * np.outer(move, move)
+        else:
+            square = second + move * (2.0 * first + total * move)
+        return np.concatenate([[total], first + total * move, square.ravel()])
 
     def _start(self, columns):
         for column in columns:

@@ -122,6 +122,7 @@ class Poisson(Family):
     parameters = {"rate": nonnegative}
     support = natural
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
 
     def __init__(self, rate: float | None = None) -> None:
         super().__init__(rate=rate)

@@ -114,6 +114,7 @@ class Rayleigh(Family):
     parameters = {"scale": positive}
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     several_columns = True
     uses_unit = True
     held = HELD

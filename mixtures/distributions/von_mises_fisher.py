@@ -204,6 +204,7 @@ class VonMisesFisher(Family):
     parameters = {"direction": unit_vector, "concentration": nonnegative}
     support = sphere
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     reads_block = True
     held = HELD
 
@@ -276,6 +277,12 @@ class VonMisesFisher(Family):
 
     def _unpack(self, row, columns):
         return VonMisesFisher(row[DIRECTION : DIRECTION + len(columns)], row[KAPPA])
+
+    def _carried(self, statistics, old, new, before, after):
+        d = len(after)
+        move = old[DIRECTION + d : DIRECTION + 2 * d] - new[DIRECTION + d : DIRECTION + 2 * d]
+        total, first, squares = statistics[0], statistics[1 : 1 + d], statistics[1 + d]
+        return total, *(first + total * move), squares + move @ (2.0 * first + total * move)
 
     def _start(self, columns):
         if len(columns) < 2:

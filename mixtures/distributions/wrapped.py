@@ -56,6 +56,8 @@ class Wrapped(Family):
     takes_missing = computed(lambda self: self.base.takes_missing)
     limit = computed(lambda self: self.base.limit)
     n_maxima = computed(lambda self: self.base.n_maxima)
+    # Statistics of kernels of its own are for a subclass to speak of.
+    carries = computed(lambda self: self.kernels is self.base.kernels and self.base.carries)
 
     def _values(self) -> dict[str, Any]:
         own = dict(vars(self))
@@ -101,6 +103,9 @@ class Wrapped(Family):
         own = self.base.kernels
         kernels = {"prepare": own.prepare, "log_prob": own.log_prob, "accumulate": own.accumulate, "maximize": own.maximize}
         return [bits_to_float(address_of(kernel, role)) for role, kernel in kernels.items()]
+
+    def _carried(self, statistics: Any, old: Any, new: Any, before: Any, after: Any) -> Any:
+        return self.base._carried(statistics, old, new, before, after)
 
     def _layout(self, column: Any) -> tuple[int, int]:
         layout: tuple[int, int] = self.base._layout(column)

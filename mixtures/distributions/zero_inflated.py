@@ -184,6 +184,12 @@ class ZeroInflated(Wrapped):
     def _pack(self, column):
         return [*self._addresses(), self.probability, 0.0, 0.0, 0.0, 0.0, *self.base._pack(column)]
 
+    carries = computed(lambda self: self.base.carries)
+
+    def _carried(self, statistics, old, new, before, after):
+        own = self.base._carried(statistics[OWN:], old[HEAD:], new[HEAD:], before, after)
+        return np.concatenate([statistics[:OWN], own])
+
     def _unpack(self, row, column):
         return ZeroInflated(self.base._unpack(row[HEAD:], column), row[PROBABILITY])
 
