@@ -20,9 +20,10 @@ from mixtures.engine.loop import MAX_REPEATS, prepare
 from mixtures.engine.plan import FAILED, REPEAT, Floats, Ints
 from mixtures.engine.streaming import maximum_of, statistics_of
 from mixtures.exceptions import DataError, FitError, ParameterError
-from mixtures.fitting import safe_log
-from mixtures.parts import Parts, take_apart
-from mixtures.runs import Runs
+from mixtures.layout import Layout
+from mixtures.parts import Parts, distinct, take_apart
+from mixtures.runs import safe_log
+from mixtures.settings import NOTHING, Settings
 from mixtures.statistics import Statistics
 from mixtures.table import Table
 
@@ -37,7 +38,7 @@ class Position:
     weights : (k,), as the model shows them.
     log_weights : (k,), which are the model's: weights computed from them and back differ in the last bit.
     columns : the frame.
-    parameters : packed, in the order of runs, without addresses.
+    parameters : packed, in the order of strands, without addresses.
     fingerprint : differs where anything else does; the same in every process.
     repeats : how often in a row the last M-step has asked for the pass again.
     """
@@ -54,8 +55,7 @@ class Position:
     def at(cls, components: list[Any], weights: Floats, columns: Columns) -> Position:
         """Where a mixture starts, its components packed afresh."""
         require_kernels(components)
-        assembly = _assembly(take_apart(components, columns.table()), columns.table(), columns)
-        return cls._of(components, weights, safe_log(weights), columns, assembly)
+        return cls._of(components, weights, safe_log(weights), columns, _without_rows(components, columns))
 
     @classmethod
     def _of(
@@ -67,9 +67,9 @@ class Position:
         assembly: Assembly,
         repeats: int = 0,
     ) -> Position:
-        runs = Runs(assembly)
-        parameters = runs.parameters(assembly.parameters)
-        digest = hashlib.sha256(f"{columns.key()} {runs.structure()} {repeats}".encode())
+        layout = Layout(assembly)
+        parameters = layout.parameters(assembly.parameters)
+        digest = hashlib.sha256(f"{columns.key()} {layout.structure()} {repeats}".encode())
         digest.update(parameters.tobytes())
         digest.update(log_weights.tobytes())
         return cls(components, weights, log_weights, columns, parameters, digest.hexdigest(), repeats)
@@ -79,15 +79,14 @@ class Position:
         same = len(components) == len(self.components) and np.array_equal(weights, self.weights)
         return same and all(one is other for one, other in zip(components, self.components, strict=True))
 
-    def laid(self) -> tuple[Assembly, Runs]:
+    def laid(self) -> tuple[Assembly, Layout]:
         """The components over no rows, ready for an M-step."""
-        table = self.columns.table()
-        assembly = _assembly(take_apart(self.components, table), table, self.columns)
-        runs = Runs(assembly)
-        runs.put_parameters(self.parameters, assembly.parameters)
-        return assembly, runs
+        assembly = _without_rows(self.components, self.columns)
+        layout = Layout(assembly)
+        layout.put_parameters(self.parameters, assembly.parameters)
+        return assembly, layout
 
-    def summarize(self, table: Table, weights: Floats | None, n_threads: int) -> Statistics:
+    def summarize(self, table: Table, weights: Floats | None, settings: Settings) -> Statistics:
         """Statistics of the rows of a table, all of weight > 0."""
         parts = take_apart(self.components, table)
         check_support(parts, table)
@@ -98,17 +97,17 @@ class Position:
                 "sample_weight: expected weights between 1e-100 and 1e100, in which those of several chunks are added, found a "
                 f"largest one of {weights.max():.3g}"
             )
-        assembly, runs = self.laid()
         if not self.columns.covers(seen):
-            return Statistics(seen, total, self.fingerprint, None, runs.is_maximum)
-        assembly = _assembly(parts, table, self.columns, seen, weights)
-        runs = Runs(assembly)
-        runs.put_parameters(self.parameters, assembly.parameters)
+            return Statistics(seen, total, self.fingerprint, None, self.laid()[1].is_maximum)
+        assembly = Assembly(parts, table, weights, self.columns.lacking(seen, _always_lacking(parts)))
+        layout = Layout(assembly)
+        layout.put_parameters(self.parameters, assembly.parameters)
         prepare(assembly.problem, assembly.parameters)
-        values = statistics_of(assembly.problem, assembly.parameters, self.log_weights, n_threads)[runs.statistic_places]
-        if not np.isfinite(values[0]):
-            raise FitError(self._blame(assembly, n_threads))
-        return Statistics(seen, total, self.fingerprint, values, runs.is_maximum)
+        task = settings.task(NOTHING, 0)
+        found = statistics_of(assembly.problem, task, assembly.parameters, self.log_weights, settings.n_threads)
+        if not np.isfinite(found[0]):
+            raise FitError(self._blame(assembly, settings.n_threads))
+        return Statistics(seen, total, self.fingerprint, found[layout.statistic_places], layout.is_maximum)
 
     def _blame(self, assembly: Assembly, n_threads: int) -> str:
         table = assembly.table
@@ -126,30 +125,27 @@ class Position:
 
     def widened(self, columns: Columns) -> Position:
         """The same components in a wider frame, packed afresh."""
-        parts = take_apart(self.components, columns.table())
-        return Position._of(
-            self.components, self.weights, self.log_weights, columns, _assembly(parts, columns.table(), columns), self.repeats
-        )
+        assembly = _without_rows(self.components, columns)
+        return Position._of(self.components, self.weights, self.log_weights, columns, assembly, self.repeats)
 
-    def maximized(self, values: Floats) -> tuple[Position, Assembly, Ints]:
-        """After the M-step from statistics in the order of runs: the new position, what says where its flags stand, and those.
-
-        Where ``repeats`` has grown, nothing but a centre has moved: the pass is to be done again.
-        """
-        assembly, runs = self.laid()
+    def maximized(self, values: Floats, settings: Settings) -> Maximum:
+        """After the M-step from statistics in the order of strands."""
+        assembly, layout = self.laid()
         totals = np.empty(assembly.problem.sizes.n_statistics)
-        totals[runs.statistic_places] = values
+        totals[layout.statistic_places] = values
         log_weights = self.log_weights.copy()
-        outcome, flags = maximum_of(
-            assembly.problem, totals, assembly.parameters, log_weights, may_repeat=self.repeats < MAX_REPEATS
+        control = settings.control(len(log_weights), watches=False)
+        outcome, flags, objective = maximum_of(
+            assembly.problem, control, totals, assembly.parameters, log_weights, self.repeats < MAX_REPEATS
         )
         if outcome & FAILED:
             raise FitError(f"the M-step of a component, one of {assembly.families()}, found no parameters")
         if outcome & REPEAT:
             new = Position._of(self.components, self.weights, log_weights, self.columns, assembly, self.repeats + 1)
         else:
-            new = Position._of(assembly.unpack(), np.exp(log_weights), log_weights, self.columns, assembly)
-        return new, assembly, flags
+            weights = np.exp(log_weights) if settings.learn_weights else self.weights
+            new = Position._of(assembly.unpack(), weights, log_weights, self.columns, assembly)
+        return Maximum(new, objective, assembly, flags)
 
     def carried(self, values: Floats, other: Position) -> Floats:
         """Statistics taken at this position as they would have been at another, the responsibilities being the same."""
@@ -162,8 +158,8 @@ class Position:
                 )
         found = [values[: 1 + len(self.log_weights)]]
         rows = zip(
-            old.runs,
-            new.runs,
+            old.strands,
+            new.strands,
             old.rows_of_statistics(values),
             old.rows_of_parameters(self.parameters),
             new.rows_of_parameters(other.parameters),
@@ -174,20 +170,59 @@ class Position:
             found += [member._carried(s, p, q, before.ground, after.ground) for member, s, p, q in each]
         return np.concatenate(found)
 
+    def expected(self) -> Floats:
+        """Statistics of one row that is the model's own: those that its parameters stand for. The log-likelihood is left out.
 
-def _assembly(
-    parts: Sequence[Parts], table: Table, columns: Columns, seen: Columns | None = None, weights: Floats | None = None
-) -> Assembly:
-    """Parts over one chunk in a frame; without `seen`, over no rows, every column being read by itself."""
-    always = {
+        Raises
+        ------
+        ParameterError : a family does not know its own.
+        """
+        layout = self.laid()[1]
+        found = [np.concatenate([[0.0], self.weights])]
+        for strand, rows in zip(layout.strands, layout.rows_of_parameters(self.parameters), strict=True):
+            for place, (member, row) in enumerate(zip(strand.members, rows, strict=True)):
+                own = member._expected(row, strand.ground)
+                if own is None:
+                    raise ParameterError(
+                        f"partial_fit: {type(member).__name__} cannot tell from its parameters what rows it was fitted to, so that "
+                        "no stream can go on from a fit of it: begin with partial_fit, or with summarize and from_statistics"
+                    )
+                found.append(self.weights[strand.key[0] + place] * np.asarray(own))
+        return np.concatenate(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """What an M-step found.
+
+    Attributes
+    ----------
+    position : the new one. Where its ``repeats`` are not 0, nothing but a centre has moved: the pass is to be done again.
+    objective : mean log-likelihood of a row, and priors, under the old one.
+    assembly, flags : of every plate, and what can say where it stands.
+    """
+
+    position: Position
+    objective: float
+    assembly: Assembly
+    flags: Ints
+
+
+def _without_rows(components: Sequence[Any], columns: Columns) -> Assembly:
+    """Components over no rows, every column read by itself."""
+    table = columns.table()
+    return Assembly(take_apart(components, table), table, None, columns.lacking(None))
+
+
+def _always_lacking(parts: Sequence[Parts]) -> set[int]:
+    """Columns whose families pack whether cells may lack: they are told so, as packed parameters are the same for all chunks."""
+    return {
         j
-        for component in parts
+        for component in distinct(parts)
         for places, factor in zip(component.columns, component.factors, strict=True)
         for j in places
-        # Packed parameters say whether cells may lack, and are the same for all chunks.
         if getattr(factor, "takes_missing", False)
     }
-    return Assembly(parts, table, weights, columns.lacking(seen, always))
 
 
 def _factors_of(components: Sequence[Any]) -> Iterator[tuple[str, Any]]:

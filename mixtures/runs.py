@@ -1,90 +1,142 @@
-"""The numbers of a model in an order that is the same for every chunk of its data.
-
-Plates are laid as suits the rows at hand: columns that lack no cell share a call and a sum of responsibilities. In the order of
-runs every factor of a run of components stands by itself, so that statistics of chunks with and without missing cells add up.
-"""
+"""One run of EM over an assembly: how it is begun, and what its end means."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from mixtures._numba_calls import is_address
 from mixtures.assembly import Assembly
-from mixtures.engine.plan import FIELDS, STATISTIC, Floats, Ints
+from mixtures.engine.loop import Course
+from mixtures.engine.plan import FLOORED, Floats
+from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
+from mixtures.exceptions import FitError
+from mixtures.settings import NOTHING, Knowledge, Settings
+
+logger = logging.getLogger("mixtures")
 
 
-@dataclass
 class Run:
-    """One factor of consecutive components of one family."""
+    """A run of EM from packed components.
 
-    key: tuple[int, int]  # first component, place among its factors
-    members: list[Any]  # a distribution per component
-    ground: Any  # what they are told of their column, or columns
-    parameters: Ints  # (components, P) places among the packed parameters of the assembly
-    statistics: Ints  # (components, S) places among the engine's statistics
-    is_maximum: npt.NDArray[np.bool_]  # (components, S)
+    Attributes
+    ----------
+    assembly, course : the model over its rows, and where EM stands.
+    interrupted : "interrupted" by the user, "stopped" by a callback, or "".
+    """
+
+    def __init__(self, assembly: Assembly, course: Course) -> None:
+        self.assembly = assembly
+        self.course = course
+        self.interrupted = ""
+
+    @property
+    def log_weights(self) -> Floats:
+        """Logarithms of the mixing proportions (k,)."""
+        return self.course.log_weights
+
+    @property
+    def weights(self) -> Floats:
+        """Mixing proportions (k,)."""
+        return np.exp(self.course.log_weights)
+
+    @property
+    def history(self) -> Floats:
+        """Mean objective of a row at the start and after each iteration, as far as passes have told it."""
+        return self.course.history[: self.course.iteration + (self.course.status != CONTINUE)]
+
+    @property
+    def objective(self) -> float:
+        """The last one; -inf before the first pass."""
+        history = self.history
+        return float(history[-1]) if len(history) else -np.inf
+
+    @property
+    def converged(self) -> bool:
+        """Whether it ended because nothing was left to gain."""
+        return self.course.status == CONVERGED
+
+    @property
+    def floored(self) -> bool:
+        """Whether the last M-step held a scale at its floor."""
+        return any([flag & FLOORED for flag in self.course.flags.tolist()])
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether nothing has gone wrong so far."""
+        return self.course.status in (CONTINUE, CONVERGED, EXHAUSTED)
+
+    def go(self, settings: Settings, n_threads: int | None = None) -> None:
+        """Go on to the end, unless the user or a callback ends it before.
+
+        Raises
+        ------
+        FitError : see :meth:`check`.
+        """
+        try:
+            self.course.run(n_threads or settings.n_threads)
+        except KeyboardInterrupt:
+            if not self.course.iteration:
+                raise
+            self.interrupted = "interrupted"
+            self.course.stop()
+        self.check(settings)
+
+    def check(self, settings: Settings) -> None:
+        """Raise what ended the run, if that was no regular end.
+
+        Raises
+        ------
+        FitError : the log-likelihood was not finite, or fell, or a component found no parameters.
+        """
+        self.assembly.door.raise_error()
+        status = self.course.status
+        if status in (CONVERGED, EXHAUSTED):
+            if settings.verbose:
+                logger.info("EM run: %d iterations, mean log-likelihood %.9g", self.course.iteration, self.objective)
+            return
+        values: dict[str, Any] = {"iteration": self.course.iteration, "families": self.assembly.families(), "where": ""}
+        if status in (IMPOSSIBLE, NOT_A_NUMBER):
+            values["where"] = self._blame()
+        if status == FELL:
+            values["before"], values["after"] = self.course.history[self.course.iteration - 1 : self.course.iteration + 1]
+        raise FitError(MESSAGES[status].format(**values))
+
+    def _blame(self) -> str:
+        """The first row that stopped the run, in words."""
+        table = self.assembly.table
+        density = np.empty(table.n_rows)
+        self.assembly.evaluate(self.log_weights, parameters=self.course.parameters, task=self.course.task, density=density)
+        bad = np.flatnonzero(~np.isfinite(density))
+        if not len(bad):
+            return "the sum over rows is not finite"
+        cells = ", ".join(f"{table.where(j)}: {table.value(j, int(bad[0]))}" for j in range(min(8, table.n_columns)))
+        families = self.assembly.families()
+        return f"row {table.row(bad[0])} ({cells}) has log-density {density[bad[0]]} under the current components, {families}"
 
 
-class Runs:
-    """All of them, and the way between an assembly's arrays and arrays in the order of runs."""
-
-    def __init__(self, assembly: Assembly) -> None:
-        sizes, whole = assembly.problem.sizes, assembly.problem.whole
-        plates = whole[: FIELDS * sizes.n_plates].reshape(-1, FIELDS)
-        k = sizes.n_components
-        runs = []
-        for plate, fields in zip(assembly.plates, plates, strict=True):
-            components = np.arange(plate.count)[:, None]
-            width = 1 + plate.n_statistics * plate.n_members
-            for m, ground in enumerate(plate.grounds):
-                start = plate.start + (components * plate.n_members + m) * plate.n_parameters
-                own = 1 + m * plate.n_statistics + np.arange(plate.n_statistics)
-                statistics = 1 + k + int(fields[STATISTIC]) + components * width + np.concatenate([[0], own])
-                is_maximum = np.zeros(statistics.shape, dtype=bool)
-                is_maximum[:, statistics.shape[1] - plate.n_maxima :] = True
-                members = [member for share in plate.shares for member in [share.members[m]] * share.count]
-                key = plate.first, plate.shares[0].factors[m]
-                parameters = start + np.arange(plate.n_parameters)
-                runs.append(Run(key, members, ground, parameters, statistics, is_maximum))
-        self.runs = sorted(runs, key=lambda run: run.key)
-        head = np.arange(1 + k)
-        self.parameter_places = np.concatenate([run.parameters.ravel() for run in self.runs])
-        self.statistic_places = np.concatenate([head, *(run.statistics.ravel() for run in self.runs)])
-        self.is_maximum = np.concatenate([np.zeros(1 + k, dtype=bool), *(run.is_maximum.ravel() for run in self.runs)])
-        self._k = k
-
-    def parameters(self, packed: Floats) -> Floats:
-        """Packed parameters in the order of runs; 0 for what is an address in this process only."""
-        values = packed[self.parameter_places]
-        values[is_address(values)] = 0.0
-        return values
-
-    def put_parameters(self, values: Floats, packed: Floats) -> None:
-        """The way back, into the freshly packed parameters of an assembly, which keep their addresses."""
-        own = is_address(packed[self.parameter_places])
-        packed[self.parameter_places[~own]] = values[~own]
-
-    def rows_of_parameters(self, values: Floats) -> list[Floats]:
-        """Of every run, a matrix (components, P): views."""
-        return _matrices(values, [run.parameters.shape for run in self.runs])
-
-    def rows_of_statistics(self, values: Floats) -> list[Floats]:
-        """Of every run, a matrix (components, S): views."""
-        return _matrices(values[1 + self._k :], [run.statistics.shape for run in self.runs])
-
-    def structure(self) -> str:
-        """Text that differs where families, layouts or components do."""
-        shapes = [(r.key, type(r.members[0]).__qualname__, r.parameters.shape, r.statistics.shape) for r in self.runs]
-        return repr(shapes)
+def begin(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
+    """A run that starts at an assembly's parameters and these weights, which change in place."""
+    control = settings.control(len(log_weights), assembly.is_maximum_likelihood)
+    return Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, settings.task(knowledge, seed), control))
 
 
-def _matrices(values: Floats, shapes: list[tuple[int, ...]]) -> list[Floats]:
-    found, start = [], 0
-    for rows, columns in shapes:
-        found.append(values[start : start + rows * columns].reshape(rows, columns))
-        start += rows * columns
-    return found
+def run_em(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
+    """One run of EM to its end.
+
+    Raises
+    ------
+    FitError : see :meth:`Run.check`.
+    """
+    run = begin(assembly, log_weights, settings, knowledge, seed)
+    run.go(settings)
+    return run
+
+
+def safe_log(weights: Floats) -> Floats:
+    """Logarithm of weights; -inf for 0, without a warning."""
+    if 0.0 not in weights.tolist():
+        return np.log(weights)
+    with np.errstate(divide="ignore"):
+        return np.log(weights)

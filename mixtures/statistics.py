@@ -34,7 +34,7 @@ class Statistics:
     columns: Columns
     weight: float
     _model: str  # fingerprint of the model, its parameters and its frame
-    _values: Floats | None  # log-likelihood, k weights, then each run's statistics; None where is_beyond
+    _values: Floats | None  # log-likelihood, k weights, then each strand's statistics; None where is_beyond
     _is_maximum: npt.NDArray[np.bool_]
 
     def __init__(

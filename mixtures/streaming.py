@@ -24,13 +24,13 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.columns import Columns
-from mixtures.engine.plan import FLOORED, Floats, Ints
+from mixtures.engine.plan import FLOORED, Floats
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, ParameterError
 from mixtures.parts import take_apart
-from mixtures.position import Position, carries, require_carriers
+from mixtures.position import Maximum, Position, carries, require_carriers
+from mixtures.settings import Settings
 from mixtures.standalone import warn_floored
 from mixtures.statistics import Statistics
 from mixtures.table import Table
@@ -78,8 +78,23 @@ class Streaming:
         """The components that were given."""
 
     @abstractmethod
-    def _n_threads(self) -> int:
-        """How many threads to use."""
+    def _checked(self) -> tuple[list[Any], Settings]:
+        """The components that were given, and the settings, checked."""
+
+    def _settings(self) -> Settings:
+        """How rows are to be read and maxima found, of which passes and streams can do a part.
+
+        Raises
+        ------
+        ParameterError : an E-step that changes from one iteration to the next, or draws.
+        """
+        settings = self._checked()[1]
+        if settings.e_step.draws or settings.e_step.sharpness != 1.0:
+            raise ParameterError(
+                "e_step: data that come in chunks can be read by 'soft', 'hard' or truncated(...) steps, found one that draws or "
+                "changes from one iteration to the next"
+            )
+        return settings
 
     # --- what is known of the columns ---
 
@@ -178,10 +193,11 @@ class Streaming:
         [0.0, 9.0]
         """
         self._state()  # which says what is not fitted
+        settings = self._settings()
         table, weights = self._read(X, sample_weight)
         columns = self._frame(table)
         position = self._standing(columns)
-        statistics = position.summarize(table, weights, self._n_threads())
+        statistics = position.summarize(table, weights, settings)
         if getattr(self, "_kept_position", None) is not position:
             self.columns_, self._kept_position = columns, position
         return statistics
@@ -212,19 +228,19 @@ class Streaming:
                 "from_statistics: expected statistics taken under this model's parameters and in its frame, found those of another "
                 "model or of an earlier round"
             )
-        history = list(self.history_) if getattr(self, "_is_of_passes", False) else []
+        history = list(getattr(self, "history_", [])) if getattr(self, "_is_of_passes", False) else []
         if statistics._values is None:
             new = position.widened(position.columns.widened(statistics.columns))
             return self._at(new, None, history, needs_pass=True)
-        new, assembly, flags = position.maximized(statistics._values)
-        if new.repeats > position.repeats:
+        found = position.maximized(statistics._values, self._settings())
+        new = found.position
+        if new.repeats:
             return self._at(new, None, history, needs_pass=True)
-        _warn(assembly, flags, new, depth=2)
+        _warn(found, depth=2)
         past = None
         if carries(new.components):
-            values = position.carried(statistics._values, new) / statistics.weight
-            past = Past(new, values, statistics.weight)
-        return self._at(new, past, [*history, statistics.log_likelihood / statistics.weight], needs_pass=False)
+            past = Past(new, position.carried(statistics._values, new) / statistics.weight, statistics.weight)
+        return self._at(new, past, [*history, found.objective], needs_pass=False)
 
     def _at(self, position: Position, past: Past | None, history: list[float], needs_pass: bool) -> Self:
         """A new model at a position."""
@@ -236,7 +252,8 @@ class Streaming:
             new._remember_names(position.columns)
         new._move_to(position, past)
         new.n_iter_, new.history_, new.needs_pass_, new._is_of_passes = len(history), np.array(history), needs_pass, True
-        return new  # type: ignore[no-any-return]
+        own: Self = new
+        return own
 
     def _remember_names(self, columns: Columns) -> None:
         self.n_features_in_ = len(columns.names)
@@ -287,6 +304,7 @@ class Streaming:
         [0.25, 0.75]
         """
         start: Any = self
+        settings = self._settings()
         require_carriers(self.components_ if hasattr(self, "components_") else self._listed_components())
         if not hasattr(self, "components_"):
             start = self._started(X, y, sample_weight)
@@ -295,29 +313,29 @@ class Streaming:
         seen = start._seen(table)
         position: Position = start._standing(columns)
         past: Past | None = getattr(start, "_past", None)
-        if past is not None and past.position is not position:
-            past = None
+        if past is None or past.position is not position:
+            past = start._past_of_fit(position, table.n_rows, weights)
         if not position.columns.covers(seen):
             wider = position.widened(position.columns.widened(seen, keep_rows=True))
             if past is not None:
                 past = Past(wider, position.carried(past.values, wider), past.weight, past.chunks, past.usual)
             position = wider
-        past = _followed(past, position, position.summarize(table, weights, self._n_threads()))
+        past = _followed(past, position, position.summarize(table, weights, settings))
         values = past.values
         while True:
-            new, assembly, flags = position.maximized(values * past.weight)
-            values = position.carried(values, new)
-            if new.repeats == 0:
+            found = position.maximized(values * past.weight, settings)
+            values, position = position.carried(values, found.position), found.position
+            if not position.repeats:
                 break
-            position = new  # older rows cannot be read again: their sums are moved to the new centre
-        _warn(assembly, flags, new, depth=2)
+            # Older rows cannot be read again: their sums have been moved to the new centre.
+        _warn(found, depth=2)
         for name in ("labels_", "converged_", "history_", "n_iter_", "needs_pass_", "_is_of_passes"):
             self.__dict__.pop(name, None)
         if start is not self:
             for name in ("n_features_in_", "feature_names_in_"):
                 if hasattr(start, name):
                     setattr(self, name, getattr(start, name))
-        self._move_to(new, Past(new, values, past.weight, past.chunks, past.usual))
+        self._move_to(position, Past(position, values, past.weight, past.chunks, past.usual))
         self.n_steps_ = getattr(self, "n_steps_", 0) + 1
         return self
 
@@ -330,7 +348,20 @@ class Streaming:
             first.fit(X, y, sample_weight)
         if hasattr(self, "columns_"):
             first.columns_ = self.columns_
+        del first.labels_  # its rows are those of the first chunk, which is still to be counted
         return first
+
+    def _past_of_fit(self, position: Position, n_rows: int, weights: Floats | None) -> Past | None:
+        """What a fitted model stands for: as many rows as it was fitted to, each what it expects; None where there were none.
+
+        A row of the fit is taken to weigh as much as one of the chunk at hand, of `n_rows` rows and these weights.
+        """
+        labels = getattr(self, "labels_", None)
+        if labels is None:
+            return None
+        share = float(np.count_nonzero(labels >= 0)) / n_rows
+        weight = float(n_rows if weights is None else weights.sum())
+        return Past(position, position.expected(), share * weight, share, weight)
 
 
 def _followed(past: Past | None, position: Position, chunk: Statistics) -> Past:
@@ -347,12 +378,12 @@ def _followed(past: Past | None, position: Position, chunk: Statistics) -> Past:
     return Past(position, values, past.weight + weight, chunks + 1.0, usual)
 
 
-def _warn(assembly: Assembly, flags: Ints, position: Position, depth: int) -> None:
+def _warn(found: Maximum, depth: int) -> None:
     """Warn of what an M-step found at the edge of what the data can tell, in the name of the caller `depth` calls up."""
-    if np.any(flags & FLOORED):
-        warn_floored(assembly.columns_with(flags, FLOORED), depth + 1)
-    for sentence in dict.fromkeys(assembly.limits(flags)):
+    if np.any(found.flags & FLOORED):
+        warn_floored(found.assembly.columns_with(found.flags, FLOORED), depth + 1)
+    for sentence in dict.fromkeys(found.assembly.limits(found.flags)):
         warnings.warn(sentence, DegenerateWarning, stacklevel=depth + 1)
-    empty = np.flatnonzero(position.weights == 0.0).tolist()
+    empty = np.flatnonzero(found.position.weights == 0.0).tolist()
     if empty:
         warnings.warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning, stacklevel=depth + 1)

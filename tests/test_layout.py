@@ -16,7 +16,7 @@ LAYERS = [
     {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions", "row_supports"},
     {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
     {"distributions"},
-    {"door", "parts", "plates", "assembly", "checks", "columns", "runs", "standalone", "initialise", "fitting", "statistics"},
+    {"door", "parts", "plates", "assembly", "checks", "columns", "layout", "standalone", "initialise", "fitting", "statistics"},
     {"criteria", "model", "output", "position", "streaming"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

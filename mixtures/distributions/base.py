@@ -238,6 +238,11 @@ class Family(Declared):
         ``carries``. The column (or all, of a block) was known as `before`, and is as `after`, in the same unit."""
         return statistics
 
+    def _expected(self, row: Floats, column: Column) -> Any:
+        """What statistics (S,) of one row of weight 1 are expected to be under packed parameters `row` (P,): of a family that
+        ``carries``, those of which the parameters are the maximum. None where parameters don't tell."""
+        return None
+
     def _bind(self, table: Table, column: int) -> Self:
         """This distribution with whatever is learned from a column before any fit; categories, say."""
         return self

@@ -120,5 +120,8 @@ class Bernoulli(Family):
     def _unpack(self, row, column):
         return Bernoulli(row[PROBABILITY])
 
+    def _expected(self, row, column):
+        return 1.0, row[PROBABILITY]
+
     def _start(self, column):
         return Bernoulli(0.5)

@@ -273,5 +273,8 @@ class Beta(Family):
     def _unpack(self, row, column):
         return Beta(row[ALPHA], row[BETA])
 
+    def _expected(self, row, column):
+        return 1.0, -digamma_rise(row[BETA], row[ALPHA]), -digamma_rise(row[ALPHA], row[BETA])
+
     def _start(self, column):
         return Beta(1.0, 1.0)

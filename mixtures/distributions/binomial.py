@@ -207,5 +207,8 @@ class Binomial(Family):
     def _unpack(self, row, column):
         return Binomial(self.trials, row[PROBABILITY])
 
+    def _expected(self, row, column):
+        return 1.0, row[TRIALS] * row[PROBABILITY]
+
     def _start(self, column):
         return Binomial(self.trials, 0.5)

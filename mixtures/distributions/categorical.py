@@ -264,6 +264,10 @@ class Categorical(Family):
         size = len(column.categories)
         return Categorical(row[PROBABILITIES : PROBABILITIES + size], column.categories, pseudo_count=self.pseudo_count)
 
+    def _expected(self, row, column):
+        shares = row[PROBABILITIES : PROBABILITIES + len(column.categories)]
+        return np.concatenate([[1.0], shares, [max(0.0, 1.0 - shares.sum())]])
+
     def _start(self, column):
         size = len(column.categories)
         rest = 1 if self.pseudo_count else 0

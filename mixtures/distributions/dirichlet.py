@@ -282,6 +282,10 @@ class Dirichlet(Family):
     def _unpack(self, row, columns):
         return Dirichlet(row[CONCENTRATION:])
 
+    def _expected(self, row, columns):
+        concentration = row[CONCENTRATION:]
+        return np.append(1.0, scipy.special.digamma(concentration) - scipy.special.digamma(concentration.sum()))
+
     def _start(self, columns):
         if len(columns) < 2:
             raise DataError(f"Dirichlet on column {columns[0].name}: expected at least two columns, which sum to 1")

@@ -133,5 +133,8 @@ class Exponential(Family):
     def _unpack(self, row, column):
         return Exponential(row[RATE])
 
+    def _expected(self, row, column):
+        return 1.0, 1.0 / row[RATE] / row[UNIT]
+
     def _start(self, column):
         return Exponential(1.0 / max(column.upper / 2, column.floor))

@@ -98,6 +98,13 @@ class Frozen(Transparent):
 
     carries = computed(lambda self: self.is_whole or self.base.carries)
 
+    def _expected(self, row, column):
+        if not self.is_whole:
+            return self.base._expected(row, column)
+        sums = np.zeros(self._layout(column)[1] - self.n_maxima)
+        sums[0] = 1.0
+        return np.append(sums, np.full(self.n_maxima, -np.inf))
+
     def _carried(self, statistics, old, new, before, after):
         if not self.is_whole:
             return self.base._carried(statistics, old, new, before, after)

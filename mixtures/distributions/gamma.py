@@ -198,6 +198,16 @@ def maximize(statistics, parameters):
     return outcome
 
 
+def expected(row):
+    """Statistics (3,) of a row of weight 1, the mean one."""
+    mean = row[SHAPE] / row[RATE]
+    gap = log_minus_digamma(row[SHAPE])  # of log(mean) over the mean logarithm
+    if row[CENTRE] > 0.0:
+        away = (mean - row[CENTRE]) / row[CENTRE]
+        return 1.0, away, phi(away) + gap
+    return 1.0, mean / row[REFERENCE], np.log(mean) - gap
+
+
 def carried(statistics, old, new):
     """Sums (3,) about the centre, or nothing, and in the reference of packed parameters `old`, about and in those of `new`."""
     total, first, second = statistics
@@ -268,6 +278,9 @@ class Gamma(Family):
 
     def _unpack(self, row, column):
         return Gamma(row[SHAPE], row[RATE])
+
+    def _expected(self, row, column):
+        return expected(row)
 
     def _carried(self, statistics, old, new, before, after):
         return carried(statistics, old, new)

@@ -125,5 +125,8 @@ class Geometric(Family):
     def _unpack(self, row, column):
         return Geometric(row[PROBABILITY])
 
+    def _expected(self, row, column):
+        return 1.0, 1.0 / row[PROBABILITY] - 1.0
+
     def _start(self, column):
         return Geometric(1.0 / max(column.upper / 2, 1.5))

@@ -139,5 +139,8 @@ class HalfNormal(Family):
     def _unpack(self, row, column):
         return HalfNormal(row[SCALE] * column.unit)
 
+    def _expected(self, row, column):
+        return 1.0, row[SCALE] ** 2
+
     def _start(self, column):
         return HalfNormal(max(column.upper / 2, column.floor))

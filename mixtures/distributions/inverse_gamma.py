@@ -18,7 +18,19 @@ from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions import gamma
 from mixtures.distributions.base import Family, Kernels
-from mixtures.distributions.gamma import CENTRE, CONSTANT, HELD, REFERENCE, SHAPE, SIZE, carried, deviance, is_far, logs_of
+from mixtures.distributions.gamma import (
+    CENTRE,
+    CONSTANT,
+    HELD,
+    REFERENCE,
+    SHAPE,
+    SIZE,
+    carried,
+    deviance,
+    expected,
+    is_far,
+    logs_of,
+)
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import log, poisson_deviance
 
@@ -127,6 +139,9 @@ class InverseGamma(Family):
 
     def _unpack(self, row, column):
         return InverseGamma(row[SHAPE], row[SCALE])
+
+    def _expected(self, row, column):
+        return expected(row)
 
     def _carried(self, statistics, old, new, before, after):
         return carried(statistics, old, new)

@@ -165,6 +165,10 @@ class InverseGaussian(Family):
     def _unpack(self, row, column):
         return InverseGaussian(row[MEAN] * column.unit, row[SHAPE] * column.unit)
 
+    def _expected(self, row, column):
+        centre, away = row[CENTRE], (row[MEAN] - row[CENTRE]) / row[CENTRE]
+        return 1.0, away, away * ((row[MEAN] - centre) / row[MEAN]) + centre / row[SHAPE]
+
     def _carried(self, statistics, old, new, before, after):
         total, first, second = statistics
         # Sums of x / c - 1 and of x / c - 2 + c / x, with c the centre, which shrinks by 1 + grown.

@@ -166,6 +166,9 @@ class LocationScale(Transparent):
 
     carries = computed(lambda self: self.base.carries)
 
+    def _expected(self, row, column):
+        return self.base._expected(row[HEAD:], self._moved(column))
+
     def _carried(self, statistics, old, new, before, after):
         return self.base._carried(statistics, old[HEAD:], new[HEAD:], self._moved(before), self._moved(after))
 

@@ -24,8 +24,10 @@ from mixtures.distributions.normal import (
     CENTRE,
     HELD,
     LOG_UNIT,
+    MEAN,
     NEAR_MEAN,
     SIZE,
+    STD,
     _accumulate,
     _log_prob,
     _maximize,
@@ -146,6 +148,10 @@ class LogNormal(Family):
 
     def _in_units(self, unit):
         return (self.mean_log - unit * _LOG_2_HIGH) - unit * _LOG_2_LOW
+
+    def _expected(self, row, column):
+        away = row[MEAN] - row[CENTRE]
+        return 1.0, away, row[STD] ** 2 + away * away
 
     def _carried(self, statistics, old, new, before, after):
         return moved_moments(statistics, (old[LOG_UNIT] - new[LOG_UNIT]) + (old[CENTRE] - new[CENTRE]))

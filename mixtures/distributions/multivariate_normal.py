@@ -488,6 +488,12 @@ class MultivariateNormal(Family):
             covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
         return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)
 
+    def _expected(self, row, columns):
+        d = len(columns)
+        mean, centre = row[HEAD : HEAD + d], row[HEAD + CENTRE * d : HEAD + (CENTRE + 1) * d]
+        square = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) + np.outer(mean - centre, mean - centre)
+        return np.concatenate([[1.0], mean - centre, square.ravel() if self.kind == "full" else np.diagonal(square)])
+
     def _carried(self, statistics, old, new, before, after):
         d = len(after)
         (origin, unit), (later, _) = _frame(before), _frame(after)

@@ -298,6 +298,10 @@ class Normal(Family):
     def _in_units(self, column):
         return (self.mean - column.origin) / column.unit, self.std / column.unit
 
+    def _expected(self, row, column):
+        away = row[MEAN] - row[CENTRE]
+        return 1.0, away, row[STD] ** 2 + away * away
+
     def _carried(self, statistics, old, new, before, after):
         return moved_moments(statistics, (before.origin - after.origin) / after.unit + (old[CENTRE] - new[CENTRE]))
 

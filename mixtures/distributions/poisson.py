@@ -153,5 +153,8 @@ class Poisson(Family):
     def _unpack(self, row, column):
         return Poisson(row[RATE])
 
+    def _expected(self, row, column):
+        return 1.0, row[RATE]
+
     def _start(self, column):
         return Poisson(max(column.upper / 2, 0.5))

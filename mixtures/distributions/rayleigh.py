@@ -146,5 +146,8 @@ class Rayleigh(Family):
     def _unpack(self, row, column):
         return Rayleigh(row[SCALE] * column.unit)
 
+    def _expected(self, row, column):
+        return 1.0, 2.0 * row[SCALE] ** 2
+
     def _start(self, column):
         return Rayleigh(max(column.upper / 2, column.floor))

@@ -285,6 +285,11 @@ class VonMises(Family):
         location = self.location if (row[LOCATION], row[REST]) == self._reduced() else row[LOCATION]
         return VonMises(location, row[CONCENTRATION])
 
+    def _expected(self, row, column):
+        turn = row[LOCATION] - row[CENTRE]
+        half, length = np.sin(0.5 * turn), bessel_ratio(row[CONCENTRATION])
+        return 1.0, length * np.sin(turn), bessel_ratio_gap(row[CONCENTRATION]) + 2.0 * length * half * half
+
     def _carried(self, statistics, old, new, before, after):
         total, sines, gaps = statistics
         turn = old[CENTRE] - new[CENTRE]

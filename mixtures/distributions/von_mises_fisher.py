@@ -278,6 +278,13 @@ class VonMisesFisher(Family):
     def _unpack(self, row, columns):
         return VonMisesFisher(row[DIRECTION : DIRECTION + len(columns)], row[KAPPA])
 
+    def _expected(self, row, columns):
+        d = len(columns)
+        direction, centre = row[DIRECTION : DIRECTION + d], row[DIRECTION + d : DIRECTION + 2 * d]
+        length, rest = bessel_i_ratio(0.5 * d - 1.0, row[KAPPA])
+        away = direction - centre
+        return np.concatenate([[1.0], length * away - rest * centre, [2.0 * rest + length * (away @ away)]])
+
     def _carried(self, statistics, old, new, before, after):
         d = len(after)
         move = old[DIRECTION + d : DIRECTION + 2 * d] - new[DIRECTION + d : DIRECTION + 2 * d]

@@ -104,6 +104,9 @@ class Wrapped(Family):
         kernels = {"prepare": own.prepare, "log_prob": own.log_prob, "accumulate": own.accumulate, "maximize": own.maximize}
         return [bits_to_float(address_of(kernel, role)) for role, kernel in kernels.items()]
 
+    def _expected(self, row: Any, column: Any) -> Any:
+        return self.base._expected(row, column)
+
     def _carried(self, statistics: Any, old: Any, new: Any, before: Any, after: Any) -> Any:
         return self.base._carried(statistics, old, new, before, after)
 

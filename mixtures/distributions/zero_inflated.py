@@ -186,6 +186,13 @@ class ZeroInflated(Wrapped):
 
     carries = computed(lambda self: self.base.carries)
 
+    def _expected(self, row, column):
+        own = self.base._expected(row[HEAD:], column)
+        if own is None:
+            return None
+        zeros = float(np.exp(self.log_prob([0.0])[0]))
+        return np.concatenate([[1.0, zeros], (1.0 - row[PROBABILITY]) * np.asarray(own)])
+
     def _carried(self, statistics, old, new, before, after):
         own = self.base._carried(statistics[OWN:], old[HEAD:], new[HEAD:], before, after)
         return np.concatenate([statistics[:OWN], own])

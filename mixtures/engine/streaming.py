@@ -8,10 +8,10 @@ import numpy as np
 
 from mixtures._numba import jit_entry
 from mixtures._numba_calls import address_of
-from mixtures.engine.loop import Counter, Team, maximize
-from mixtures.engine.plan import CHUNK_ROWS, E_STEP, FAILED, REPEAT, Floats, Ints, Problem, unfold
-from mixtures.engine.special import log
+from mixtures.engine.loop import log_prior, maximize, update_weights
+from mixtures.engine.plan import CHUNK_ROWS, FAILED, REPEAT, Control, Floats, Ints, Problem, Task, unfold
 from mixtures.engine.sweep import merge, reset, visit, visit_chunks
+from mixtures.engine.team import Counter, Team
 
 
 @jit_entry
@@ -24,28 +24,28 @@ def merge_chunks(problem, chunks, totals):
 
 
 @jit_entry
-def maximize_once(problem, totals, parameters, log_weights, flags, may_repeat):
+def maximize_once(problem, control, totals, parameters, log_weights, flags, may_repeat, objective):
     """The M-step from `totals`, parameters and log_weights (k,) in place; `flags` of every plate. Returns their union.
 
-    Where a plate asks for the pass again, only its centre moves.
+    Where a plate asks for the pass again, only its centre moves. objective (1,) is that of the parameters before.
     """
     plan, _ = unfold(problem)
+    total_weight = 0.0
+    for c in range(plan.n_components):
+        total_weight += totals[1 + c]
+    objective[0] = (totals[0] + log_prior(plan, control, parameters, log_weights)) / total_weight
     outcome = maximize(plan, totals, parameters, np.empty(parameters.size), flags, may_repeat)
-    if not outcome & (FAILED | REPEAT):
-        total_weight = 0.0
-        for c in range(plan.n_components):
-            total_weight += totals[1 + c]
-        for c in range(plan.n_components):
-            log_weights[c] = log(totals[1 + c] / total_weight)
+    if control.moves_weights and not outcome & (FAILED | REPEAT):
+        update_weights(plan, control, totals, total_weight, log_weights)
     return outcome
 
 
-def statistics_of(problem: Problem, parameters: Floats, log_weights: Floats, n_threads: int) -> Floats:
+def statistics_of(problem: Problem, task: Task, parameters: Floats, log_weights: Floats, n_threads: int) -> Floats:
     """Statistics of all rows of a problem: log-likelihood, k weights, then those of the plates. The same bits for any number of
     threads."""
     n_chunks = -(-problem.sizes.n_rows // CHUNK_ROWS)
     chunks, totals = np.empty((n_chunks, problem.sizes.n_statistics)), np.empty(problem.sizes.n_statistics)
-    work = (address_of(visit, "visit"), problem, E_STEP, parameters, log_weights)
+    work = (address_of(visit, "visit"), problem, task, parameters, log_weights)
     n_threads = min(n_threads, n_chunks)
     if n_threads <= 1:
         counter = ctypes.c_int64(0)
@@ -57,7 +57,10 @@ def statistics_of(problem: Problem, parameters: Floats, log_weights: Floats, n_t
     return totals
 
 
-def maximum_of(problem: Problem, totals: Floats, parameters: Floats, log_weights: Floats, may_repeat: bool) -> tuple[int, Ints]:
-    """As :func:`maximize_once`; returns the union of the flags, and those of every plate."""
-    flags = np.zeros(problem.sizes.n_plates, dtype=np.int64)
-    return int(maximize_once(problem, totals, parameters, log_weights, flags, may_repeat)), flags
+def maximum_of(
+    problem: Problem, control: Control, totals: Floats, parameters: Floats, log_weights: Floats, may_repeat: bool
+) -> tuple[int, Ints, float]:
+    """As :func:`maximize_once`; returns the union of the flags, those of every plate, and the objective."""
+    flags, objective = np.zeros(problem.sizes.n_plates, dtype=np.int64), np.empty(1)
+    outcome = maximize_once(problem, control, totals, parameters, log_weights, flags, may_repeat, objective)
+    return int(outcome), flags, float(objective[0])
