@@ -20,10 +20,11 @@ from mixtures.engine.loop import MAX_REPEATS, prepare
 from mixtures.engine.plan import FAILED, REPEAT, Floats, Ints
 from mixtures.engine.streaming import maximum_of, statistics_of
 from mixtures.exceptions import DataError, FitError, ParameterError
+from mixtures.knowledge import NOTHING
 from mixtures.layout import Layout
 from mixtures.parts import Parts, distinct, take_apart
 from mixtures.runs import safe_log
-from mixtures.settings import NOTHING, Settings
+from mixtures.settings import Settings
 from mixtures.statistics import Statistics
 from mixtures.table import Table
 

@@ -34,6 +34,7 @@ from mixtures.settings import Settings
 from mixtures.standalone import warn_floored
 from mixtures.statistics import Statistics
 from mixtures.table import Table
+from mixtures.warn import warn
 
 DECAY = 0.7
 """Exponent of the step size."""
@@ -236,7 +237,7 @@ class Streaming:
         new = found.position
         if new.repeats:
             return self._at(new, None, history, needs_pass=True)
-        _warn(found, depth=2)
+        _warn(found)
         past = None
         if carries(new.components):
             past = Past(new, position.carried(statistics._values, new) / statistics.weight, statistics.weight)
@@ -328,7 +329,7 @@ class Streaming:
             if not position.repeats:
                 break
             # Older rows cannot be read again: their sums have been moved to the new centre.
-        _warn(found, depth=2)
+        _warn(found)
         for name in ("labels_", "converged_", "history_", "n_iter_", "needs_pass_", "_is_of_passes"):
             self.__dict__.pop(name, None)
         if start is not self:
@@ -342,7 +343,7 @@ class Streaming:
     def _started(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """A model fitted to the first chunk."""
         first: Any = type(self)(**self.get_params(deep=False))  # type: ignore[attr-defined]
-        first.max_iter = min(first.max_iter, FIRST_ITERATIONS)
+        first.max_iter, first.callbacks = min(first.max_iter, FIRST_ITERATIONS), None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             first.fit(X, y, sample_weight)
@@ -378,12 +379,12 @@ def _followed(past: Past | None, position: Position, chunk: Statistics) -> Past:
     return Past(position, values, past.weight + weight, chunks + 1.0, usual)
 
 
-def _warn(found: Maximum, depth: int) -> None:
-    """Warn of what an M-step found at the edge of what the data can tell, in the name of the caller `depth` calls up."""
+def _warn(found: Maximum) -> None:
+    """Warn of what an M-step found at the edge of what the data can tell."""
     if np.any(found.flags & FLOORED):
-        warn_floored(found.assembly.columns_with(found.flags, FLOORED), depth + 1)
+        warn_floored(found.assembly.columns_with(found.flags, FLOORED))
     for sentence in dict.fromkeys(found.assembly.limits(found.flags)):
-        warnings.warn(sentence, DegenerateWarning, stacklevel=depth + 1)
+        warn(sentence, DegenerateWarning)
     empty = np.flatnonzero(found.position.weights == 0.0).tolist()
     if empty:
-        warnings.warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning, stacklevel=depth + 1)
+        warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning)
