@@ -171,23 +171,16 @@ class Position:
             found += [member._carried(s, p, q, before.ground, after.ground) for member, s, p, q in each]
         return np.concatenate(found)
 
-    def expected(self) -> Floats:
-        """Statistics of one row that is the model's own: those that its parameters stand for. The log-likelihood is left out.
-
-        Raises
-        ------
-        ParameterError : a family does not know its own.
-        """
+    def expected(self) -> Floats | str:
+        """Statistics of one row that is the model's own: those that its parameters stand for, without a log-likelihood; or the
+        name of a family that does not know them."""
         layout = self.laid()[1]
         found = [np.concatenate([[0.0], self.weights])]
         for strand, rows in zip(layout.strands, layout.rows_of_parameters(self.parameters), strict=True):
             for place, (member, row) in enumerate(zip(strand.members, rows, strict=True)):
                 own = member._expected(row, strand.ground)
                 if own is None:
-                    raise ParameterError(
-                        f"partial_fit: {type(member).__name__} cannot tell from its parameters what rows it was fitted to, so that "
-                        "no stream can go on from a fit of it: begin with partial_fit, or with summarize and from_statistics"
-                    )
+                    return type(member).__name__
                 found.append(self.weights[strand.key[0] + place] * np.asarray(own))
         return np.concatenate(found)
 

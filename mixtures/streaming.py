@@ -29,7 +29,7 @@ from mixtures.columns import Columns
 from mixtures.engine.plan import FLOORED, Floats
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, ParameterError
 from mixtures.parts import take_apart
-from mixtures.position import Maximum, Position, carries, require_carriers
+from mixtures.position import Maximum, Position, carries, require_carriers, require_kernels
 from mixtures.settings import Settings
 from mixtures.standalone import warn_floored
 from mixtures.statistics import Statistics
@@ -162,6 +162,15 @@ class Streaming:
             return kept
         return Position.at(components, weights, columns)
 
+    def _repeated(self) -> list[int]:
+        """Places of two given components that are equal, if there are: EM would leave them equal for ever."""
+        components = self._listed_components()
+        require_kernels(components)
+        for place, component in enumerate(components):
+            if component in components[:place]:
+                return [components.index(component), place]
+        return []
+
     # --- passes over chunks ---
 
     def summarize(self, X: Any, sample_weight: Any = None) -> Statistics:
@@ -180,7 +189,7 @@ class Streaming:
         NotFittedError : components lack parameters.
         DataError : a cell, a weight or the shape cannot be used.
         FitError : a row has density zero under every component.
-        ParameterError : a component exists in Python only, and has no statistics that add up.
+        ParameterError : a component exists in Python only, and has no statistics that add up; or two given ones are equal.
 
         Examples
         --------
@@ -194,6 +203,11 @@ class Streaming:
         [0.0, 9.0]
         """
         self._state()  # which says what is not fitted
+        if not hasattr(self, "components_") and (places := self._repeated()):
+            raise ParameterError(
+                f"components {places} are equal, and EM would leave them equal: give them other parameters, or begin with fit or "
+                "partial_fit, which find a start"
+            )
         settings = self._settings()
         table, weights = self._read(X, sample_weight)
         columns = self._frame(table)
@@ -274,14 +288,15 @@ class Streaming:
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Go on with rows that will not be seen again: one step of stepwise EM, which the module's docstring describes.
 
-        The first chunk is where a model starts that has no parameters yet, as :meth:`fit` does, with a few EM iterations; it
-        should hold some rows of every component. A fitted model goes on from its fit. Afterwards ``n_steps_`` says how many chunks
+        The first chunk is where a model starts that lacks parameters, as :meth:`fit` does, with a few EM iterations; it should hold
+        some rows of every component. A model that was given parameters starts from them, and a fitted one goes on from its fit:
+        their statistics are those that their parameters expect. Afterwards ``n_steps_`` says how many chunks
         there were; what a fit alone knows (``labels_``, ``converged_``, ``history_``, ``n_iter_``) is deleted.
 
         Parameters
         ----------
         X : array (n, d), array (n,) for one column, or a frame: the next rows, some hundreds or more. Categories that the first
-            chunk lacks must be given to ``Categorical``, or allowed by its pseudo_count.
+            chunk lacks must be given to ``Categorical`` with their probabilities, or allowed by its pseudo_count.
         y : ignored, as in :meth:`fit`.
         sample_weight : array (n,) of finite weights >= 0 that mean repetition, or None.
 
@@ -307,15 +322,17 @@ class Streaming:
         start: Any = self
         settings = self._settings()
         require_carriers(self.components_ if hasattr(self, "components_") else self._listed_components())
-        if not hasattr(self, "components_"):
+        if not hasattr(self, "components_") and (not self.is_complete or self._repeated()):
             start = self._started(X, y, sample_weight)
         table, weights = start._read(X, sample_weight, one_column=y is None)
         columns = start._frame(table)
         seen = start._seen(table)
         position: Position = start._standing(columns)
-        past: Past | None = getattr(start, "_past", None)
-        if past is None or past.position is not position:
-            past = start._past_of_fit(position, table.n_rows, weights)
+        past: Past | None = getattr(self, "_past", None)
+        if start is not self:
+            past = None
+        elif past is None or past.position is not position:
+            past = self._past_of(position, table.n_rows, weights)
         if not position.columns.covers(seen):
             wider = position.widened(position.columns.widened(seen, keep_rows=True))
             if past is not None:
@@ -332,10 +349,11 @@ class Streaming:
         _warn(found)
         for name in ("labels_", "converged_", "history_", "n_iter_", "needs_pass_", "_is_of_passes"):
             self.__dict__.pop(name, None)
-        if start is not self:
-            for name in ("n_features_in_", "feature_names_in_"):
-                if hasattr(start, name):
-                    setattr(self, name, getattr(start, name))
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(start, name):
+                setattr(self, name, getattr(start, name))
+        if not hasattr(self, "n_features_in_"):
+            self._remember_names(position.columns)
         self._move_to(position, Past(position, values, past.weight, past.chunks, past.usual))
         self.n_steps_ = getattr(self, "n_steps_", 0) + 1
         return self
@@ -349,20 +367,24 @@ class Streaming:
             first.fit(X, y, sample_weight)
         if hasattr(self, "columns_"):
             first.columns_ = self.columns_
-        del first.labels_  # its rows are those of the first chunk, which is still to be counted
         return first
 
-    def _past_of_fit(self, position: Position, n_rows: int, weights: Floats | None) -> Past | None:
-        """What a fitted model stands for: as many rows as it was fitted to, each what it expects; None where there were none.
-
-        A row of the fit is taken to weigh as much as one of the chunk at hand, of `n_rows` rows and these weights.
+    def _past_of(self, position: Position, n_rows: int, weights: Floats | None) -> Past | None:
+        """What a model stands for that has not followed a stream so far: of one that was fitted, as many rows as it was fitted to; of
+        one that was given parameters, a chunk that is not counted. Rows weigh as much as those at hand, of `n_rows` and `weights`.
         """
-        labels = getattr(self, "labels_", None)
-        if labels is None:
+        expected = position.expected()
+        n_fitted = int(np.count_nonzero(self.labels_ >= 0)) if hasattr(self, "labels_") else 0
+        if isinstance(expected, str):
+            if n_fitted:
+                raise ParameterError(
+                    f"partial_fit: {expected} cannot tell from its parameters what rows it was fitted to, so that no stream can go on "
+                    "from a fit of it: begin with partial_fit, or with summarize and from_statistics"
+                )
             return None
-        share = float(np.count_nonzero(labels >= 0)) / n_rows
         weight = float(n_rows if weights is None else weights.sum())
-        return Past(position, position.expected(), share * weight, share, weight)
+        chunks = n_fitted / n_rows
+        return Past(position, expected, chunks * weight, chunks, weight)
 
 
 def _followed(past: Past | None, position: Position, chunk: Statistics) -> Past:

@@ -492,7 +492,7 @@ class MultivariateNormal(Family):
         d = len(columns)
         mean, centre = row[HEAD : HEAD + d], row[HEAD + CENTRE * d : HEAD + (CENTRE + 1) * d]
         square = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) + np.outer(mean - centre, mean - centre)
-        return np.concatenate([[1.0], mean - centre, square.ravel() if self.kind == "full" else np.diagonal(square)])
+        return np.concatenate([[1.0], mean - centre, np.tril(square).ravel() if self.kind == "full" else np.diagonal(square)])
 
     def _carried(self, statistics, old, new, before, after):
         d = len(after)
@@ -501,7 +501,8 @@ class MultivariateNormal(Family):
         move = (origin - later) / unit + (old[start : start + d] - new[start : start + d])
         total, first, second = statistics[0], statistics[1 : 1 + d], statistics[1 + d :]
         if self.kind == "full":
-            square = second.reshape(d, d) + np.outer(move, first) + np.outer(first, move) + total * np.outer(move, move)
+            crossed = np.outer(move, first)
+            square = second.reshape(d, d) + np.tril(crossed + crossed.T + total * np.outer(move, move))
         else:
             square = second + move * (2.0 * first + total * move)
         return np.concatenate([[total], first + total * move, square.ravel()])

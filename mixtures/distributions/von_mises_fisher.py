@@ -153,11 +153,11 @@ def _maximize(statistics, parameters):
         else:
             square = low * (2.0 - low) - across  # 1 - |s|^2
             length = np.sqrt((1.0 - low) * (1.0 - low) + across)
-            if length > 0.0:
-                norm = 0.0
-                for j in range(d):
-                    norm += (centre[j] + first[j] / weight) ** 2
-                norm = np.sqrt(norm)
+            norm = 0.0  # the length, but 0 where rounding may leave that a little
+            for j in range(d):
+                norm += (centre[j] + first[j] / weight) ** 2
+            norm = np.sqrt(norm)
+            if norm > 0.0:
                 new = direction if across <= 1e4 * square or across <= (8.0 * EPSILON) ** 2 else centre
                 for j in range(d):
                     new[j] = (centre[j] + first[j] / weight) / norm
