@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mixtures.assembly import Assembly
-from mixtures.checks import check_support
 from mixtures.columns import Columns
 from mixtures.engine.loop import MAX_REPEATS, prepare
 from mixtures.engine.plan import FAILED, REPEAT, Floats, Ints
@@ -51,12 +50,17 @@ class Position:
     parameters: Floats
     fingerprint: str
     repeats: int = 0
+    _layout: list[Layout] = field(default_factory=list)  # once it was needed; never pickled
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_layout": []}
 
     @classmethod
     def at(cls, components: list[Any], weights: Floats, columns: Columns) -> Position:
         """Where a mixture starts, its components packed afresh."""
         require_kernels(components)
-        return cls._of(components, weights, safe_log(weights), columns, _without_rows(components, columns))
+        assembly = _without_rows(components, columns)
+        return cls._of(components, weights, safe_log(weights), columns, assembly, Layout(assembly))
 
     @classmethod
     def _of(
@@ -66,9 +70,9 @@ class Position:
         log_weights: Floats,
         columns: Columns,
         assembly: Assembly,
+        layout: Layout,
         repeats: int = 0,
     ) -> Position:
-        layout = Layout(assembly)
         parameters = layout.parameters(assembly.parameters)
         digest = hashlib.sha256(f"{columns.key()} {layout.structure()} {repeats}".encode())
         digest.update(parameters.tobytes())
@@ -80,18 +84,15 @@ class Position:
         same = len(components) == len(self.components) and np.array_equal(weights, self.weights)
         return same and all(one is other for one, other in zip(components, self.components, strict=True))
 
-    def laid(self) -> tuple[Assembly, Layout]:
-        """The components over no rows, ready for an M-step."""
-        assembly = _without_rows(self.components, self.columns)
-        layout = Layout(assembly)
-        layout.put_parameters(self.parameters, assembly.parameters)
-        return assembly, layout
+    @property
+    def layout(self) -> Layout:
+        """The order of strands."""
+        if not self._layout:
+            self._layout.append(Layout(_without_rows(self.components, self.columns)))
+        return self._layout[0]
 
-    def summarize(self, table: Table, weights: Floats | None, settings: Settings) -> Statistics:
-        """Statistics of the rows of a table, all of weight > 0."""
-        parts = take_apart(self.components, table)
-        check_support(parts, table)
-        seen = Columns.of(parts, table)
+    def summarize(self, table: Table, seen: Columns, weights: Floats | None, settings: Settings) -> Statistics:
+        """Statistics of the rows of a table, of weight > 0 and within the supports, whose columns are `seen`."""
         total = float(table.n_rows if weights is None else weights.sum())
         if weights is not None and not 1e-100 < weights.max() < 1e100:
             raise DataError(
@@ -99,7 +100,8 @@ class Position:
                 f"largest one of {weights.max():.3g}"
             )
         if not self.columns.covers(seen):
-            return Statistics(seen, total, self.fingerprint, None, self.laid()[1].is_maximum)
+            return Statistics(seen, total, self.fingerprint, None, self.layout.is_maximum)
+        parts = take_apart(self.components, table)
         assembly = Assembly(parts, table, weights, self.columns.lacking(seen, _always_lacking(parts)))
         layout = Layout(assembly)
         layout.put_parameters(self.parameters, assembly.parameters)
@@ -127,11 +129,13 @@ class Position:
     def widened(self, columns: Columns) -> Position:
         """The same components in a wider frame, packed afresh."""
         assembly = _without_rows(self.components, columns)
-        return Position._of(self.components, self.weights, self.log_weights, columns, assembly, self.repeats)
+        return Position._of(self.components, self.weights, self.log_weights, columns, assembly, Layout(assembly), self.repeats)
 
     def maximized(self, values: Floats, settings: Settings) -> Maximum:
         """After the M-step from statistics in the order of strands."""
-        assembly, layout = self.laid()
+        assembly = _without_rows(self.components, self.columns)
+        layout = Layout(assembly)
+        layout.put_parameters(self.parameters, assembly.parameters)
         totals = np.empty(assembly.problem.sizes.n_statistics)
         totals[layout.statistic_places] = values
         log_weights = self.log_weights.copy()
@@ -142,15 +146,16 @@ class Position:
         if outcome & FAILED:
             raise FitError(f"the M-step of a component, one of {assembly.families()}, found no parameters")
         if outcome & REPEAT:
-            new = Position._of(self.components, self.weights, log_weights, self.columns, assembly, self.repeats + 1)
+            new = Position._of(self.components, self.weights, log_weights, self.columns, assembly, layout, self.repeats + 1)
         else:
             weights = np.exp(log_weights) if settings.learn_weights else self.weights
-            new = Position._of(assembly.unpack(), weights, log_weights, self.columns, assembly)
+            new = Position._of(assembly.unpack(), weights, log_weights, self.columns, assembly, layout)
         return Maximum(new, objective, assembly, flags)
 
     def carried(self, values: Floats, other: Position) -> Floats:
         """Statistics taken at this position as they would have been at another, the responsibilities being the same."""
-        (_, old), (_, new) = self.laid(), other.laid()
+        old = self.layout
+        new = old if other.columns is self.columns else other.layout
         for j, column in self.columns.known.items():
             if column.unit != other.columns.known[j].unit:
                 raise DataError(
@@ -174,7 +179,7 @@ class Position:
     def expected(self) -> Floats | str:
         """Statistics of one row that is the model's own: those that its parameters stand for, without a log-likelihood; or the
         name of a family that does not know them."""
-        layout = self.laid()[1]
+        layout = self.layout
         found = [np.concatenate([[0.0], self.weights])]
         for strand, rows in zip(layout.strands, layout.rows_of_parameters(self.parameters), strict=True):
             for place, (member, row) in enumerate(zip(strand.members, rows, strict=True)):

@@ -49,7 +49,8 @@ class Statistics:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("Statistics are immutable; add them to get others")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("Statistics are immutable; add them to get others")
 
     def __reduce__(self) -> Any:
         return Statistics, (self.columns, self.weight, self._model, self._values, self._is_maximum)

@@ -27,7 +27,7 @@ from sklearn.utils.validation import validate_data
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.columns import Columns
 from mixtures.engine.plan import FLOORED, Floats
-from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, ParameterError
+from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning, ParameterError
 from mixtures.parts import take_apart
 from mixtures.position import Maximum, Position, carries, require_carriers, require_kernels
 from mixtures.settings import Settings
@@ -149,10 +149,16 @@ class Streaming:
         check_support(parts, table)
         return Columns.of(parts, table)
 
-    def _frame(self, table: Table) -> Columns:
-        """The frame for a chunk: the model's own, or what is known of the chunk."""
+    def _frame(self, table: Table, seen: Columns) -> Columns:
+        """The frame for a chunk: the model's own, or what was seen of the chunk."""
         known: Columns | None = getattr(self, "columns_", None)
-        return known if known is not None and known.fits(table) else self._seen(table)
+        if known is None:
+            return seen
+        if known.fits(table):
+            return known
+        if hasattr(self, "n_features_in_"):
+            return seen  # a fit to other columns has followed the survey
+        raise DataError(f"expected columns {list(known.names)}, as surveyed, found {table.names}")
 
     def _standing(self, columns: Columns) -> Position:
         """Where the model stands in a frame."""
@@ -210,9 +216,10 @@ class Streaming:
             )
         settings = self._settings()
         table, weights = self._read(X, sample_weight)
-        columns = self._frame(table)
+        seen = self._seen(table)
+        columns = self._frame(table, seen)
         position = self._standing(columns)
-        statistics = position.summarize(table, weights, settings)
+        statistics = position.summarize(table, seen, weights, settings)
         if getattr(self, "_kept_position", None) is not position:
             self.columns_, self._kept_position = columns, position
         return statistics
@@ -325,9 +332,8 @@ class Streaming:
         if not hasattr(self, "components_") and (not self.is_complete or self._repeated()):
             start = self._started(X, y, sample_weight)
         table, weights = start._read(X, sample_weight, one_column=y is None)
-        columns = start._frame(table)
         seen = start._seen(table)
-        position: Position = start._standing(columns)
+        position: Position = start._standing(start._frame(table, seen))
         past: Past | None = getattr(self, "_past", None)
         if start is not self:
             past = None
@@ -338,7 +344,7 @@ class Streaming:
             if past is not None:
                 past = Past(wider, position.carried(past.values, wider), past.weight, past.chunks, past.usual)
             position = wider
-        past = _followed(past, position, position.summarize(table, weights, settings))
+        past = _followed(past, position, position.summarize(table, seen, weights, settings))
         values = past.values
         while True:
             found = position.maximized(values * past.weight, settings)
@@ -370,16 +376,16 @@ class Streaming:
         return first
 
     def _past_of(self, position: Position, n_rows: int, weights: Floats | None) -> Past | None:
-        """What a model stands for that has not followed a stream so far: of one that was fitted, as many rows as it was fitted to; of
-        one that was given parameters, a chunk that is not counted. Rows weigh as much as those at hand, of `n_rows` and `weights`.
-        """
+        """What a model stands for that has not followed a stream so far: one that was fitted, for as many rows as it was fitted to;
+        one that was given parameters, for a chunk that is not counted. Rows weigh as much as those at hand, of `n_rows` and
+        `weights`."""
         expected = position.expected()
         n_fitted = int(np.count_nonzero(self.labels_ >= 0)) if hasattr(self, "labels_") else 0
         if isinstance(expected, str):
             if n_fitted:
                 raise ParameterError(
-                    f"partial_fit: {expected} cannot tell from its parameters what rows it was fitted to, so that no stream can go on "
-                    "from a fit of it: begin with partial_fit, or with summarize and from_statistics"
+                    f"partial_fit: {expected} cannot tell from its parameters what rows it was fitted to, so that no stream can go "
+                    "on from a fit of it: begin with partial_fit, or with summarize and from_statistics"
                 )
             return None
         weight = float(n_rows if weights is None else weights.sum())

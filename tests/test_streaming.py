@@ -55,11 +55,10 @@ N_ROWS = CHUNK_ROWS + 500
 
 
 def members():
-    """Of every family a first, a middle and a last example; and distributions made of others."""
+    """Of every family a first and a middle example; and distributions made of others."""
     for family in families():
         every = list(instances(family))
-        for place in sorted({0, len(every) // 2, len(every) - 1}):
-            yield every[place]
+        yield from every[:: max(1, len(every) // 2)][:2]
     yield Frozen(Normal(1.0, 2.0), "mean")
     yield Frozen(Gamma(1.0, 2.0), "rate")
     yield Frozen(Uniform(-1.0, 2.0))
@@ -326,7 +325,7 @@ def test_what_cannot_be_summarized_is_refused():
         model_of([Normal(0.0, 1.0)], e_step="stochastic").summarize([1.0])
     with pytest.raises(ParameterError, match="soft"):
         model_of([Normal(0.0, 1.0)], e_step="tempered").partial_fit([1.0, 2.0])
-    model = model_of([Normal(0.0, 1.0), Normal(3.0, 1.0)]).fit(np.random.default_rng(0).normal(size=(9, 2)))
+    model = model_of([Normal(-1.0, 1.0), Normal(1.0, 1.0)]).fit(np.random.default_rng(0).normal(size=(30, 2)))
     with pytest.raises(ValueError, match="expecting 2 features"):
         model.summarize(np.arange(9.0).reshape(3, 3))
 
@@ -340,8 +339,18 @@ def test_unseen_categories_are_refused_unless_a_pseudo_count_allows_them():
     model = GeneralMixtureModel(Categorical(pseudo_count=1.0), 1).partial_fit(first).partial_fit(later)
     assert model.components_[0].categories == ("ash", "oak")
     assert sum(model.components_[0].probabilities) < 0.9
-    model = GeneralMixtureModel(Categorical((0.3, 0.3, 0.4), ("ash", "elm", "oak")), 1).partial_fit(first).partial_fit(later)
-    assert model.components_[0].probabilities[1] > 0.1
+    model = GeneralMixtureModel(Categorical((0.3, 0.3, 0.4), ("ash", "elm", "oak")), 1).partial_fit(first)
+    # What was given counts for as much as the first step leaves of it.
+    assert model.components_[0].probabilities[1] == pytest.approx(0.3 * (1.0 - 2.0**-0.7), rel=1e-12)
+    assert model.partial_fit(later).components_[0].probabilities[1] > 0.2
+
+
+def test_equal_components_are_given_a_start_or_refused():
+    x = np.random.default_rng(24).normal(np.repeat([-5.0, 5.0], 200), 1.0)
+    model = GeneralMixtureModel(Normal(0.0, 1.0), 2, random_state=0)
+    with pytest.raises(ParameterError, match=r"components \[0, 1\] are equal"):
+        model.summarize(x)
+    assert abs(model.partial_fit(x).components_[0].mean) > 4.0
 
 
 # --- frames ---
@@ -357,6 +366,8 @@ def test_columns_of_chunks_add_up_to_those_of_the_table():
     assert "e: categories" in repr(whole)
     assert whole.covers(merged[0])
     assert not merged[0].covers(whole)
+    with pytest.raises(DataError, match=r"expected columns \['a', 'b', 'c', 'd', 'e'\], as surveyed, found"):
+        mixed_model().survey(table).summarize(table[["a", "b", "c", "e", "d"]])
     with pytest.raises(DataError, match="no chunks of one table"):
         mixed_model().survey(table, model_of([Normal()]).survey([1.0]).columns_)
 
@@ -424,9 +435,9 @@ def test_a_stream_that_comes_near_zero_from_far_away():
     """The first chunk's origin lies far from later values, whose digits would be lost about it."""
     random = np.random.default_rng(12)
     far, near = 1e9 + random.normal(size=500), 1e-3 * random.normal(size=500)
-    model = model_of([Normal(1e9, 1.0), Normal(0.0, 1e-2)]).partial_fit(far[:250])
-    for part in (near[:250], far[250:], near[250:]):
-        model.partial_fit(part)
+    model = model_of([Normal(1e9, 1.0), Normal(0.0, 2e-3)])
+    for place in range(0, 500, 100):
+        model.partial_fit(far[place : place + 100]).partial_fit(near[place : place + 100])
     assert model.components_[1].std == pytest.approx(1e-3, rel=0.1)
     assert model.components_[0].std == pytest.approx(1.0, rel=0.1)
     assert abs(model.components_[1].mean) < 1e-3
@@ -466,7 +477,9 @@ def test_what_carries_is_known():
 def test_statistics_are_carried_to_other_parameters_and_frames(member):
     """They equal those that the kernels gather there, with the same responsibilities."""
     rows, components = case_of(member, 300)
-    other = components[-1]
+    # Whether a zero is one of its base's is what is expected under the parameters.
+    is_latent = isinstance(member, ZeroInflated) or isinstance(getattr(member, "base", None), ZeroInflated)
+    other = member if is_latent else components[-1]
     narrow, wide = columns_of(member, rows[:40]), columns_of(member, rows)
     wide = narrow.widened(wide, keep_rows=True)
     before, old_row, old = gathered(member, narrow, rows[:40])
@@ -507,11 +520,11 @@ def test_parameters_are_the_maximum_of_the_statistics_that_they_expect(member):
     rows, components = case_of(member, 300)
     columns, settings = columns_of(member, rows), Settings(0.0, 1)
     here, there = (Position.at([component], np.ones(1), columns) for component in (member, components[-1]))
-    try:
-        values = here.carried(here.expected(), there)
-    except ParameterError:
-        assert isinstance(member, (Multinomial, DirichletMultinomial))
+    values = here.expected()
+    if isinstance(values, str):
+        assert values in ("Multinomial", "DirichletMultinomial")
         return
+    values = here.carried(values, there)
     for _ in range(100):
         found = there.maximized(values * 1000.0, settings).position
         values, there = there.carried(values, found), found
@@ -544,12 +557,12 @@ def test_centres_of_narrow_families_are_carried(family, centres):
 def test_larger_counts_have_sums_of_their_own():
     """A stream whose counts outgrow the octaves of its first chunk, whose sums are fewer."""
     random = np.random.default_rng(14)
-    small, large = random.multinomial(20, [0.3, 0.7], 200), random.multinomial(3000, [0.3, 0.7], 200)
+    shares = random.dirichlet([3.0, 7.0], 200)
+    small, large = random.multinomial(20, shares), random.multinomial(3000, shares)
     model = GeneralMixtureModel(DirichletMultinomial((3.0, 7.0)), 1).partial_fit(small.astype(float))
     for _ in range(3):
         model.partial_fit(large.astype(float)).partial_fit(small.astype(float))
-    shares = np.array(model.components_[0].concentration)
-    np.testing.assert_allclose(shares / shares.sum(), [0.3, 0.7], atol=0.01)
+    np.testing.assert_allclose(model.components_[0].concentration, [3.0, 7.0], rtol=0.3)
 
 
 # --- streams ---
@@ -678,7 +691,7 @@ def test_a_stream_goes_on_after_passes_and_passes_after_a_stream():
     for _ in range(5):
         model = model.from_statistics(sum(model.summarize(part) for part in pieces(X, 500)))
     assert model.n_iter_ == 5
-    assert np.all(np.diff(model.history_) > 0.0)
+    assert np.all(np.diff(model.history_) > -1e-12)
     after = model.score(X)
     assert after > before
     model.partial_fit(X[:500])
@@ -712,7 +725,7 @@ def test_a_refused_chunk_changes_nothing():
     model = GeneralMixtureModel(Exponential(), 2, random_state=0).partial_fit(np.random.default_rng(22).exponential(size=300))
     before = pickle.dumps(model)
     for wrong in ([-1.0, 2.0], [np.inf], [], [[1.0, 2.0]], ["word"]):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"expect|must be|convert"):
             model.partial_fit(wrong)
         assert pickle.dumps(model) == before
     with pytest.raises(DataError, match="at least as many rows as components"):
@@ -736,10 +749,8 @@ def test_hard_steps_priors_of_weights_and_weights_that_stay():
 
 
 def test_a_floor_and_an_empty_component_are_told():
-    model = model_of([Normal(0.0, 1.0), Normal(9.0, 1.0)])
-    found = model.survey([0.0, 9.0]).summarize([3.0, 3.0, 3.0])
     with pytest.warns(DegenerateWarning, match="held at its floor"):
-        model.from_statistics(found)
+        rounds(model_of([Normal(2.0, 1.0)]), [[3.0, 3.0, 3.0]], 1)
     model = model_of([Bernoulli(0.0), Bernoulli(1.0)]).survey([0.0, 1.0])
     with pytest.warns(DegenerateWarning, match=r"components \[1\] have no rows left"):
         model.from_statistics(model.summarize([0.0, 0.0]))
