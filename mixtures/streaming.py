@@ -8,10 +8,15 @@ data models", JRSS B 71:593): running statistics s, per unit of weight, follow t
 
     s <- (1 - step) s + step s_chunk,   step = 1 - (1 - (t + 2)^-0.7)^(weight of the chunk / mean weight of the chunks so far),
 
-t chunks having been seen before. An exponent in (1/2, 1] makes the steps sum to infinity and their squares not, which is what
-convergence needs; 1 would weigh the first chunks, under poor parameters, as much as the last; 0.7 did best among those tried by
-Liang & Klein (2009, "Online EM for unsupervised models", section 3), whose rule this is for chunks of equal weight. A chunk
-of twice the usual weight counts as two of the usual one.
+t chunks having been seen before. For chunks of equal weight that is (t + 2)^-0.7, the form of Liang & Klein (2009, "Online EM for
+unsupervised models", section 3). An exponent in (1/2, 1] makes the steps sum to infinity and their squares not, which is what
+convergence needs (Cappé & Moulines, theorem 1). 1 would weigh the first chunks, read under poor parameters, as much as the last
+ones; near 1/2 the last few chunks would be all that counts; with 0.7, some t^0.7 chunks do. A chunk of twice the usual weight
+counts as two of the usual one, and what unit weights are in does not matter.
+
+Statistics are averaged over chunks that were read under different parameters. So a family must know what those of older rows
+would be about its new centre (:meth:`mixtures.distributions.Family._carried`); where statistics are derivatives at the parameters,
+or ends of a support, nothing does, and ``partial_fit`` refuses. A family whose maximum takes several steps makes one a chunk.
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.columns import Columns
 from mixtures.engine.plan import FLOORED, Floats
 from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning, ParameterError
+from mixtures.history import History
 from mixtures.parts import take_apart
 from mixtures.position import Maximum, Position, carries, require_carriers, require_kernels
 from mixtures.settings import Settings
@@ -102,9 +108,9 @@ class Streaming:
     def survey(self, *tables: Any) -> Self:
         """Look at tables, and keep what the columns are like in ``columns_``, the frame that statistics are taken in.
 
-        Needed before the model is handed to several processes, so that all of them use one frame; any chunk will do. A survey of
-        all chunks saves the pass that :meth:`from_statistics` asks for when values turn up beyond those known. What was known
-        before stays known.
+        Needed before the model is handed to several threads or processes, so that all of them use one frame; any chunk will do. A
+        survey of all chunks saves the pass that :meth:`from_statistics` asks for when values turn up beyond those known. What was
+        known before stays known.
 
         Parameters
         ----------
@@ -273,7 +279,7 @@ class Streaming:
         if not hasattr(new, "n_features_in_"):
             new._remember_names(position.columns)
         new._move_to(position, past)
-        new.n_iter_, new.history_, new.needs_pass_, new._is_of_passes = len(history), np.array(history), needs_pass, True
+        new.n_iter_, new.history_, new.needs_pass_, new._is_of_passes = len(history), History(history), needs_pass, True
         own: Self = new
         return own
 

@@ -628,6 +628,11 @@ def test_a_stream_ends_near_the_fit_of_all_rows():
         (BetaBinomial(20, 2.0, 20.0), BetaBinomial(20, 30.0, 10.0)),
         (Dirichlet((2.0, 9.0, 3.0)), Dirichlet((9.0, 3.0, 12.0))),
         (Multinomial((0.1, 0.2, 0.7)), Multinomial((0.5, 0.4, 0.1))),
+        (
+            MultivariateNormal((-3.0, 0.0), ((1.0, 0.5), (0.5, 1.0)), tied=True),
+            MultivariateNormal((3.0, 0.0), ((1.0, 0.5), (0.5, 1.0)), tied=True),
+        ),
+        (MultivariateNormal((-3.0, 0.0), (1.0, 4.0), kind="diagonal"), MultivariateNormal((3.0, 0.0), (2.0, 1.0), kind="diagonal")),
         (ZeroInflated(Poisson(3.0), 0.4), ZeroInflated(Poisson(20.0), 0.1)),
         (LocationScale(Gamma(9.0, 3.0), -20.0, 2.0), LocationScale(Gamma(9.0, 0.3), -20.0, 2.0)),
         (Frozen(Normal(-3.0, 1.0), "mean"), Frozen(Normal(3.0, 1.0))),
