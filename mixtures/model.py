@@ -26,12 +26,13 @@ from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
 from mixtures.runs import run_em, safe_log
 from mixtures.settings import STARVED, Settings
+from mixtures.streaming import Streaming
 from mixtures.table import Table
 from mixtures.warn import warn
 from mixtures.watching import CallbackSupportMixin, is_watched, watcher, with_callbacks
 
 
-class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixin, BaseEstimator):
+class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, DensityMixin, BaseEstimator):
     """Finite mixture of any distributions, fitted by EM.
 
     Parameters

@@ -408,6 +408,32 @@ def log_prior(parameters):
     return value
 
 
+def expected(row):
+    """Statistics (3,) of a row of weight 1, the mean one."""
+    mean = row[SHAPE] / row[RATE]
+    gap = log_minus_digamma(row[SHAPE])  # of log(mean) over the mean logarithm
+    if row[CENTRE] > 0.0:
+        away = (mean - row[CENTRE]) / row[CENTRE]
+        return 1.0, away, phi(away) + gap
+    return 1.0, mean / row[REFERENCE], np.log(mean) - gap
+
+
+def carried(statistics, old, new):
+    """Sums (3,) about the centre, or nothing, and in the reference of packed parameters `old`, about and in those of `new`."""
+    total, first, second = statistics
+    centre = new[CENTRE]
+    if old[CENTRE] > 0.0 and centre > 0.0:
+        grown = (old[CENTRE] - centre) / centre
+        # phi(x / c' - 1) = phi(x / c - 1) + grown (x / c - 1) + phi(grown), c' = c / (1 + grown)
+        return total, first + grown * (first + total), second + grown * first + total * phi(grown)
+    in_units = (first + total) * old[CENTRE] if old[CENTRE] > 0.0 else first * old[REFERENCE]
+    logs = first - second + total * np.log(old[CENTRE]) if old[CENTRE] > 0.0 else second
+    if centre > 0.0:
+        shift = in_units / centre - total
+        return total, shift, shift - (logs - total * np.log(centre))
+    return total, in_units / new[REFERENCE], logs
+
+
 class Gamma(Family):
     """Gamma distribution of one column of values > 0: waiting times, sizes of claims, rainfall.
 
@@ -434,6 +460,7 @@ class Gamma(Family):
     parameters = {"shape": positive_shape, "rate": positive}
     support = positive
     kernels = Kernels(prepare, _log_prob, _accumulate, maximize, log_prior)
+    carries = True
     held = HELD
     ties = TIES
 
@@ -468,6 +495,12 @@ class Gamma(Family):
 
     def _unpack(self, row, column):
         return Gamma(row[SHAPE], row[RATE])._under(self.prior)
+
+    def _expected(self, row, column):
+        return expected(row)
+
+    def _carried(self, statistics, old, new, before, after):
+        return carried(statistics, old, new)
 
     def _start(self, column):
         return Gamma(1.0, 1.0 / max(column.upper / 2, column.floor), prior=self.prior)
