@@ -73,12 +73,15 @@ class Starter:
         self._table, self._weights = table, weights
         self._widths = self.assembly.category_counts()
         k = len(components)
-        self._sample = sample_rows(self.assembly, SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k)
+        size = SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k
+        self._sample = sample_rows(self.assembly, knowledge, size, SAMPLE_ROWS_PER_COMPONENT)
         self.is_whole = self._sample.is_whole
         sample = self._sample
         self._z = encoded(self.assembly.addresses, self.assembly.strides, self._widths, sample.rows, sample.weights)
         self._knowledge = knowledge
-        self._hints = knowledge.hints(sample.rows)
+        hints = knowledge.hints()
+        self._hints = hints[sample.rows] if hints.size else hints
+        self._hinted = np.isin(np.arange(k), self._hints)
 
     @functools.cached_property
     def _sample_table(self) -> Table:
@@ -87,7 +90,7 @@ class Starter:
     @property
     def is_plain(self) -> bool:
         """Whether labels of clusters are those of components, and no component lives in Python only."""
-        return (self._is_uniform or bool(self._hints.size)) and self.is_compiled
+        return (self._is_uniform or bool(self._hinted.all())) and self.is_compiled
 
     @property
     def is_compiled(self) -> bool:
@@ -129,14 +132,18 @@ class Starter:
         settings, k = self._settings, len(self._components)
         runs = [begin(assembly, NO_FLOATS, settings, knowledge, self.seed) for _ in range(count)]
         course = runs[0].course
-        parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
-        history = np.empty((count, min(n_steps, settings.max_iter) + 1))
-        progress, statuses = np.zeros((count, course.progress.size), np.int64), np.zeros(count, np.int64)
-        plan = (address_of(visit, "visit"), assembly.problem, course.task, course.control, n_steps)
-        with Team(min(settings.n_threads, count)) as team:
-            team.run(function, *plan, *arguments, parameters, log_weights, history, progress, statuses, Counter)
-        for number, run in enumerate(runs):
-            run.course.resume(parameters[number], log_weights[number], history[number], progress[number], int(statuses[number]))
+        # Who looks on wants to see a run from its beginning.
+        for until in (0, n_steps) if settings.watch else (n_steps,):
+            parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
+            history = np.empty((count, min(until, settings.max_iter) + 1))
+            progress, statuses = np.zeros((count, course.progress.size), np.int64), np.zeros(count, np.int64)
+            plan = (address_of(visit, "visit"), assembly.problem, course.task, course.control, until)
+            with Team(min(settings.n_threads, count)) as team:
+                team.run(function, *plan, *arguments, parameters, log_weights, history, progress, statuses, Counter)
+            for n, run in enumerate(runs):
+                run.course.resume(parameters[n], log_weights[n], history[n], progress[n], int(statuses[n]))
+                if until == 0:
+                    run.remember()
         return runs
 
     def moved(self, run: Run, moves: Ints, n_steps: int) -> list[Run]:
@@ -163,7 +170,9 @@ class Starter:
         log_weights = self._mixing.copy() if self._mixing.size else np.log(weights / np.add.reduce(weights))
         assembly, knowledge = self._over_sample(components)
         run = begin(assembly, log_weights, self._settings, knowledge, self.seed)
-        run.course.run(1, until=n_steps)
+        with assembly.door.keeping_interrupts():
+            run.course.run(1, until=n_steps)
+        assembly.door.raise_interrupt()
         return run
 
     def over_all_rows(self, run: Run) -> Run:
@@ -186,7 +195,8 @@ class Starter:
         return Parts(parts.component, parts.columns, factors)
 
     def _match(self, labels: Ints) -> tuple[list[Parts], Ints]:
-        """Give each component the cluster that suits its family: the assignment of largest total log-likelihood."""
+        """Give each component the cluster that suits its family: the assignment of largest total log-likelihood. A cluster about
+        rows with a label is that component's."""
         k = len(self._components)
         gain = np.empty((k, k))  # component, cluster
         fitted: dict[Any, list[Parts]] = {}
@@ -201,7 +211,9 @@ class Starter:
             )
             for c in range(k):
                 gain[places, c] = value[labels == c, 0 if given else c].sum()
-        _, order = linear_sum_assignment(-gain)
+        (free,) = np.nonzero(~self._hinted)
+        order = np.arange(k)
+        order[free] = free[linear_sum_assignment(-gain[np.ix_(free, free)])[1]]
         of_place = {place: key for key, places in self._kinds.items() for place in places}
         return [fitted[of_place[place]][order[place]] for place in range(k)], order
 
