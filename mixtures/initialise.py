@@ -7,8 +7,10 @@ for some iterations each, and those with the best likelihood go on: small EM (Bi
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from sklearn.utils import check_random_state
 
 from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
+from mixtures.e_steps import SOFT
 from mixtures.engine.kmeans import encoded
 from mixtures.engine.plan import NO_FLOATS, Floats, Ints
 from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_moves, try_starts
@@ -96,6 +99,12 @@ class Starter:
     def is_compiled(self) -> bool:
         """Whether no component lives in Python only."""
         return not self.assembly.door.components
+
+    def as_soft(self) -> Starter:
+        """The same starts of runs with soft E-steps."""
+        soft = copy.copy(self)
+        soft._settings = replace(self._settings, e_step=SOFT)
+        return soft
 
     def _kind(self, number: int) -> int:
         """What start of this number is."""

@@ -68,6 +68,8 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
     n_iter_ : int, EM iterations of the best run.
     history_ : :class:`~mixtures.history.History`, an array (n_iter_ + 1,): mean log-likelihood of a row, plus log-priors over the
         total weight, at the start and after each iteration; its ``moves`` tell what was no EM step.
+    lower_bound_ : float, what the fit has raised at the parameters that it keeps, a row's mean: the last of ``history_``, of a
+        "stochastic" fit the highest. Without priors a bound of :meth:`score`, which an E-step over all components attains.
     labels_ : array (n,), most probable component of every training row; -1 for a row of weight zero.
     n_features_in_, feature_names_in_ : as in scikit-learn.
 
@@ -169,6 +171,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         self.converged_ = result.converged
         self.n_iter_ = result.n_iter
         self.history_ = result.history
+        self.lower_bound_ = result.objective
         self.labels_ = result.labels
         if table is not whole and weights is not None:
             self.labels_ = np.full(whole.n_rows, -1, dtype=np.int64)
