@@ -221,10 +221,9 @@ def _best(runs: Sequence[Run]) -> Run:
     """
     best = runs[0]
     for other in runs[1:]:
-        gain = other.objective - best.objective
-        if (gain > 1e-10 and not (is_doubtful(other) and not is_doubtful(best))) or (
-            gain <= 1e-10 and is_doubtful(best) and not is_doubtful(other)
-        ):
+        is_higher = other.objective - best.objective > 1e-10
+        # higher ones lose only against sound ones, others win only against doubtful ones
+        if is_doubtful(best) >= is_doubtful(other) if is_higher else is_doubtful(best) > is_doubtful(other):
             best = other
     return best
 
