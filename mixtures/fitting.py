@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mixtures.assembly import Assembly
-from mixtures.engine.loop import steps_of_a_slice
+from mixtures.engine.loop import sharpness_at, steps_of_a_slice
 from mixtures.engine.plan import FLOORED, NO_FLOATS, Floats, Ints
 from mixtures.engine.status import EXHAUSTED, MESSAGES
 from mixtures.escape import escaped, reseeded, starved
@@ -198,10 +198,10 @@ def _ended(runs: Sequence[Run], settings: Settings) -> list[Run]:
 
 def _best_of_whole_runs(starter: Starter, settings: Settings) -> Run:
     """The best of runs over all rows. Where there is a temperature, which may melt components into one, they are joined by runs
-    without it from the same starts."""
-    count = settings.n_init or 1
+    without it from the same starts, if it ends in time to compare them."""
+    count, kind = settings.n_init or 1, settings.e_step
     runs = [starter.over_all_rows(run) for run in starter.starts(count, 0)]
-    if settings.e_step.sharpness < 1.0:
+    if kind.sharpness < 1.0 == sharpness_at(kind.sharpness, kind.warming, settings.max_iter):
         runs += [starter.over_all_rows(run) for run in starter.as_soft().starts(count, 0)]
     (run,) = runs[:1]
     if len(runs) > 1:

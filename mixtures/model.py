@@ -17,7 +17,7 @@ from mixtures.constraints import simplex
 from mixtures.criteria import InformationCriteria
 from mixtures.distributions.base import generator_of
 from mixtures.distributions.scipy_distribution import as_distribution
-from mixtures.e_steps import as_e_step
+from mixtures.e_steps import EStep, as_e_step
 from mixtures.engine.plan import Floats, Ints
 from mixtures.engine.team import available_threads
 from mixtures.exceptions import ConvergenceWarning, DataError, ParameterError
@@ -204,6 +204,8 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
             raise ParameterError(f"tol must be a number >= 0, found {self.tol!r}")
         if self.weights is not None and (not simplex.contains(self.weights) or len(self.weights) != len(components)):
             raise ParameterError(f"weights must be {len(components)} numbers, {simplex.words}, found {self.weights!r}")
+        if self.weights_prior is not None and not self.learn_weights:
+            raise ParameterError("weights_prior says nothing where learn_weights=False keeps weights as they are; give one of them")
         if self.starved not in STARVED:
             raise ParameterError(f"starved must be one of {STARVED}, found {self.starved!r}")
         settings = Settings(
@@ -357,12 +359,21 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         """Whether it has been fitted, or every parameter was given."""
         return hasattr(self, "components_") or all(getattr(c, "is_complete", True) for c in self._listed_components())
 
+    @property
+    def is_maximum_likelihood(self) -> bool:
+        """Whether every iteration raises the likelihood, and not that of some components a row, or that with a prior."""
+        kinds = [getattr(component, "is_maximum_likelihood", True) for component in self._listed_components()]
+        return all(kinds) and self.weights_prior is None and not as_e_step(self.e_step).components
+
     def _em_step(self, X: Any, sample_weight: Any) -> GeneralMixtureModel:
-        """One EM iteration from here: an M-step that never lowers the weighted likelihood of an enclosing mixture."""
+        """One EM iteration from here, without temperature or draws: with a soft E-step and no prior, an M-step that never lowers
+        the weighted likelihood of an enclosing mixture."""
         table = Table.read(X)
         table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
         components, mixing = self._state()
-        run = run_em(Assembly(take_apart(components, table), table, weights), safe_log(mixing), Settings(0.0, 1))
+        kind, prior = as_e_step(self.e_step), _concentrations(self.weights_prior, len(components))
+        settings = Settings(0.0, 1, e_step=EStep(kind.components), learn_weights=self.learn_weights, concentrations=prior)
+        run = run_em(Assembly(take_apart(components, table), table, weights), safe_log(mixing), settings)
         new = type(self)(**self.get_params(deep=False))
         new.components_, new.weights_ = run.assembly.unpack(), run.weights
         new.n_features_in_ = table.n_columns

@@ -182,11 +182,20 @@ def advance(plan, totals, control, n_comparable, parameters, log_weights, trial,
 
 
 @jit
+def sharpness_at(start, warming, iteration):
+    """Power of the posteriors in this iteration; by repeated products, which are the same in and out of compiled code."""
+    sharpness = start
+    for _ in range(iteration):
+        if sharpness >= 1.0:
+            break
+        sharpness *= warming
+    return min(1.0, sharpness)
+
+
+@jit
 def task_of(task, control, iteration):
     """The task of a pass of this iteration: posteriors sharpen from one to the next, and rows are drawn anew."""
-    sharpness, seed = task.sharpness, task.seed
-    if sharpness != 1.0:
-        sharpness = min(1.0, sharpness * control.warming**iteration)
+    sharpness, seed = sharpness_at(task.sharpness, control.warming, iteration), task.seed
     if seed >= 0:
         seed = stream(seed, iteration)
     empty, nothing = task.density, task.posterior
@@ -201,9 +210,7 @@ def comparable_before(task, control, iteration):
     """How many objectives just before that of this iteration, at most three, can be compared with it: no temperature, no draws."""
     count = 0
     if task.seed < 0:
-        while count < min(3, iteration):
-            if task.sharpness != 1.0 and task.sharpness * control.warming ** (iteration - 1 - count) < 1.0:
-                break
+        while count < min(3, iteration) and sharpness_at(task.sharpness, control.warming, iteration - 1 - count) == 1.0:
             count += 1
     return count
 
