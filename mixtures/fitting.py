@@ -80,7 +80,10 @@ def fit_mixture(
         run = _searched(Starter(components, given, table, weights, log_mixing, settings, knowledge), settings)
     while settings.starved == "drop" and starved(run) and not run.interrupted:
         run = _dropped(run, settings, knowledge)
-    return _finish(run, table, settings)
+    fit = _finish(run, table, settings)
+    if mixing is not None and not settings.learn_weights and len(mixing) == len(fit.weights):
+        fit.weights = mixing.copy()  # to the last bit
+    return fit
 
 
 def _started(

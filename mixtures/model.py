@@ -161,6 +161,8 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         parts = take_apart(components, table)
         check_support(parts, table)
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
+        if mixing is None and not self.learn_weights:
+            mixing = np.full(k, 1.0 / k)
         with watcher(self, listed(self.callbacks), X) as watch:
             if watch is not None:
                 settings = replace(settings, watch=watch)

@@ -223,6 +223,9 @@ def try_moves(
             visit, plan, rows, labels, task.posterior, softness, steps, values, weights, flags, scratch, part, totals, trial
         )
         put_back(plan, stays, template, values)
+        if not control.moves_weights:
+            for c in range(k):
+                weights[c] = mixing[c]
         prepare_plates(plan, values)
         for i in range(progress.shape[1]):
             progress[number, i] = 0
