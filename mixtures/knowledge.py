@@ -131,7 +131,10 @@ def _read_labels(labels: Any, n_rows: int, n_components: int, what: str = "label
 
 
 def _read_beliefs(responsibilities: Any, n_rows: int, n_components: int, what: str = "responsibilities") -> Floats:
-    given = np.array(responsibilities, dtype=np.float64)
+    try:
+        given = np.array(responsibilities, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what}: expected numbers, found {error}") from None
     if given.shape != (n_rows, n_components):
         raise DataError(f"{what}: expected shape ({n_rows}, {n_components}), rows by components, found {given.shape}")
     given[np.isnan(given).all(axis=1)] = 1.0
