@@ -258,7 +258,6 @@ def test_a_temperature_has_the_same_bits_in_threads():
         assert one.history_.tolist() == two.history_.tolist()
 
 
-
 # --- draws ---
 
 
@@ -324,7 +323,8 @@ def test_a_chain_from_given_parameters_is_its_seeds_too():
     x = mixed_rows(500)[:, 0]
     start = [Normal(0, 1), Normal(3, 1)]
     first, same, other = [
-        GeneralMixtureModel(start, e_step="stochastic", max_iter=20, random_state=seed).fit(x).history_.tolist() for seed in (0, 0, 1)
+        GeneralMixtureModel(start, e_step="stochastic", max_iter=20, random_state=seed).fit(x).history_.tolist()
+        for seed in (0, 0, 1)
     ]
     assert first == same != other
 

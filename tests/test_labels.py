@@ -161,7 +161,7 @@ def test_to_know_nothing_changes_no_bit(nothing, components):
 
 def test_plausibilities_multiply_densities():
     # Come et al. 2009: the likelihood of sum_k pl_nk w_k f_k(x_n).
-    x, group = overlapping(300)
+    x, _ = overlapping(300)
     plausible = np.random.default_rng(33).uniform(0.1, 1.0, (300, 2))
     plausible /= plausible.max(axis=1, keepdims=True)
     start, weights = [Normal(-1, 1), Normal(3, 1.5)], np.array([0.3, 0.7])
@@ -295,7 +295,10 @@ BAD = {
     "dates": ({"labels": np.arange(6).astype("M8[D]")}, r"labels: .*row 0 has"),
     "complex": ({"labels": np.zeros(6, dtype=complex)}, r"labels: .*row 0 has 0j"),
     "both": ({"labels": [0] * 6, "responsibilities": np.ones((6, 2))}, "labels or responsibilities, found both"),
-    "responsibilities' shape": ({"responsibilities": np.ones((6, 3))}, r"responsibilities: expected shape \(6, 2\).*found \(6, 3\)"),
+    "responsibilities' shape": (
+        {"responsibilities": np.ones((6, 3))},
+        r"responsibilities: expected shape \(6, 2\).*found \(6, 3\)",
+    ),
     "negative responsibility": ({"responsibilities": [[1, 1]] * 4 + [[1, -1], [1, 1]]}, r"row 4 has \[1\.0, -1\.0\]"),
     "no responsibility": ({"responsibilities": [[1, 1]] * 5 + [[0, 0]]}, r"not all 0, row 5 has \[0\.0, 0\.0\]"),
     "half unknown": ({"responsibilities": [[1, np.nan]] + [[1, 1]] * 5}, r"finite numbers >= 0.*row 0 has \[1\.0, nan\]"),
