@@ -205,12 +205,14 @@ class Assembly:
 
     def evaluate(self, log_weights: Floats, n_threads: int = 1, parameters: Floats | None = None, **outputs: Any) -> None:
         """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters, its own or others of this layout."""
-        loop.evaluate(self.problem, self.parameters if parameters is None else parameters, log_weights, n_threads, **outputs)
+        with self.door.keeping_interrupts():
+            loop.evaluate(self.problem, self.parameters if parameters is None else parameters, log_weights, n_threads, **outputs)
         self.door.raise_error()
 
     def fit_labels(self, labels: Ints, softness: float = 0.0, max_steps: int = 1, **others: Any) -> int:
         """M-steps from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
-        outcome = loop.fit_labels(self.problem, self.parameters, labels, softness, max_steps, **others)
+        with self.door.keeping_interrupts():
+            outcome = loop.fit_labels(self.problem, self.parameters, labels, softness, max_steps, **others)
         self.door.raise_error()
         return outcome
 

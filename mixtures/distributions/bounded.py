@@ -42,7 +42,7 @@ from mixtures._numba_calls import (
 )
 from mixtures.constraints import Angle, Covariance, Interval, Whole
 from mixtures.distributions.base import Kernels
-from mixtures.distributions.multivariate_normal import COVARIANCE, HEAD, KIND, SHARE, MultivariateNormal
+from mixtures.distributions.multivariate_normal import COVARIANCE, HEAD, KIND, MultivariateNormal
 from mixtures.distributions.wrapped import (
     ACCUMULATE,
     LOG_PROB,
@@ -55,6 +55,7 @@ from mixtures.distributions.wrapped import (
     part_from,
 )
 from mixtures.engine.eigenvalues import clip_eigenvalues
+from mixtures.engine.normal_blocks import SHARE
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED
 from mixtures.exceptions import ParameterError
 

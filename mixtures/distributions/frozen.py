@@ -252,7 +252,7 @@ class Frozen(Constrained):
             d, size = len(column), len(column)
             place = multivariate_normal.HEAD + multivariate_normal.MEAN * d
             covariance = multivariate_normal.HEAD + 6 * d + multivariate_normal.COVARIANCE * d * d
-            share = multivariate_normal.HEAD + multivariate_normal.SHARE * d
+            share = multivariate_normal.HEAD + normal_blocks.SHARE * d
             given = "covariance" not in self.parameters
             kind = KINDS.index(innermost(self.base).kind)
             incomplete = any(cell.n_missing for cell in column)
