@@ -69,7 +69,7 @@ def _count_repeated(components: Sequence[Any]) -> int:
     for component in components:
         for key, factor in getattr(component, "factors", {None: component}).items():
             for name in getattr(factor, "tied_names", ()):
-                group = key, factor._plate_kind, name
+                group = key, factor._tie_kind, name
                 repeated += factor._count(name) if group in seen else 0
                 seen.add(group)
     return repeated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -113,14 +113,14 @@ def _dropped(run: Run, settings: Settings, knowledge: Knowledge) -> Run:
     gone = starved(run)
     if knowledge:
         raise FitError(
-            f"components {gone} are left with less than one row, and cannot be dropped where labels or responsibilities name "
+            f"components {gone} are left without rows, and cannot be dropped where labels or responsibilities name "
             "components by their numbers; fit fewer components"
         )
     kept = [place for place in range(len(run.log_weights)) if place not in gone]
     parts = run.assembly.unpack_parts(run.course.parameters)
     assembly = Assembly([parts[place] for place in kept], run.assembly.table, run.row_weights)
     left = run.log_weights[kept]
-    settings = replace(settings, concentrations=tuple(c for place, c in enumerate(settings.concentrations) if place in kept))
+    settings = settings._replace(concentrations=tuple(c for place, c in enumerate(settings.concentrations) if place in kept))
     new = begin(assembly, left - np.logaddexp.reduce(left), settings)
     new.go(settings)
     new.moves = [*run.moves, Move("dropped", tuple(gone))]
@@ -212,7 +212,7 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
     weights = run.weights
     if few := starved(run):
         warn(
-            f"components {few} have less than one row left. Fit fewer components, or let starved='drop' or 're-seed' see to it.",
+            f"components {few} have no rows left, or all but none. Fit fewer components, or choose starved='drop' or 're-seed'.",
             DegenerateWarning,
         )
     history = History(run.history, moves)

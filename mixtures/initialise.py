@@ -18,10 +18,11 @@ from sklearn.utils import check_random_state
 from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
 from mixtures.engine.kmeans import encoded
-from mixtures.engine.plan import NO_FLOATS, Floats, Ints
+from mixtures.engine.loop import Course
+from mixtures.engine.plan import PROGRESS, Floats, Ints
 from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_moves, try_starts
 from mixtures.engine.sweep import visit
-from mixtures.engine.team import Counter, Team
+from mixtures.engine.team import run_together
 from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
 from mixtures.runs import Run, begin
@@ -131,17 +132,18 @@ class Starter:
     ) -> list[Run]:
         """Runs that a compiled function makes, the same ones for any number of threads."""
         settings, k = self._settings, len(self._components)
-        runs = [begin(assembly, NO_FLOATS, settings, knowledge, self.seed) for _ in range(count)]
-        course = runs[0].course
+        control, task = settings.control(k, assembly.is_maximum_likelihood), settings.task(knowledge, self.seed)
+        width, n_plates = min(n_steps, settings.max_iter) + 1, assembly.problem.sizes.n_plates
         parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
-        history = np.empty((count, min(n_steps, settings.max_iter) + 1))
-        progress, statuses = np.zeros((count, course.progress.size), np.int64), np.zeros(count, np.int64)
-        plan = (address_of(visit, "visit"), assembly.problem, course.task, course.control, n_steps)
-        with Team(min(settings.n_threads, count)) as team:
-            team.run(function, *plan, *arguments, parameters, log_weights, history, progress, statuses, Counter)
-        for number, run in enumerate(runs):
-            run.course.resume(parameters[number], log_weights[number], history[number], progress[number], int(statuses[number]))
-        return runs
+        history, progress = np.empty((count, width)), np.zeros((count, PROGRESS + n_plates), np.int64)
+        statuses = np.zeros(count, np.int64)
+        plan = (address_of(visit, "visit"), assembly.problem, task, control, n_steps)
+        outputs = (parameters, log_weights, history, progress, statuses)
+        run_together(min(settings.n_threads, count), function, *plan, *arguments, *outputs)
+        return [
+            Run(assembly, Course(assembly.problem, values, weights, past, state, task, control, status))
+            for values, weights, past, state, status in zip(*outputs[:4], statuses.tolist(), strict=True)
+        ]
 
     def moved(self, run: Run, moves: Ints, n_steps: int) -> list[Run]:
         """Runs that follow moves (moves, 2) of components away from where a run on the rows that EM starts on has ended."""

@@ -49,6 +49,13 @@ class Plate:
         return 0 if self.family is None else self.family.n_maxima
 
     @property
+    def is_penalised(self) -> bool:
+        """Whether a fit maximises more than the likelihood of some of its distributions."""
+        if self.family is None or self.family.kernels.log_prior is None:
+            return False
+        return any([distribution._is_penalised for share in self.shares for distribution in share.members])
+
+    @property
     def n_members(self) -> int:
         """Distributions per component."""
         return len(self.shares[0].members)
@@ -119,7 +126,7 @@ def _check_ties(plates: Sequence[Plate], components: Sequence[Parts], table: Tab
     for plate in plates:
         names = {name for share in plate.shares for name in getattr(share.members[0], "tied_names", ())}
         for name in names:
-            groups.setdefault((tuple(plate.columns), plate.family._plate_kind, name), []).append(plate)
+            groups.setdefault((tuple(plate.columns), plate.family._tie_kind, name), []).append(plate)
     for (columns, _, name), found in groups.items():
         placed = [pair for plate in found for pair in _placed(plate)]
         tying = [(share, components[k]) for share, k in placed if name in getattr(share.members[0], "tied_names", ())]
@@ -132,8 +139,11 @@ def _check_ties(plates: Sequence[Plate], components: Sequence[Parts], table: Tab
             firsts = [plate.first for plate in found]
             raise ParameterError(
                 f"{where}: components that tie {name} must stand next to each other; those from {firsts} on are parted by others "
-                "of another family, or wholly held: change the order of the components"
+                "of another family, or wholly held, or of which only some have a prior: change the order of the components"
             )
+        priors = [share.members[0]._prior_of(name) for share, _ in tying]
+        if any(prior != priors[0] for prior in priors[1:]):
+            raise ParameterError(f"{where}: components tie {name}, but their priors of it differ: {priors}; give them one")
         _start_together(name, where, tying)
 
 
@@ -175,11 +185,12 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], known: dict[
     masked = any([place.n_missing for place in places])
     if family is None:
         if masked and len(columns) > 1:
-            raise _refusal(distribution, columns, known, table)
+            raise _refusal(distribution, columns, table)
         return Plate(first, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, places, [])
     if family.reads_block and masked:
-        if not family.takes_missing:
-            raise _refusal(distribution, columns, known, table)
+        # In a frame of more rows than these, the rows that lack cells may lie elsewhere.
+        if not family.takes_missing and any(np.isnan(table.numbers(j)).any() for j in columns):
+            raise _refusal(distribution, columns, table)
         masked = False
     if not family.reads_block and len(columns) > 1:
         raise ParameterError(
@@ -190,8 +201,8 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], known: dict[
     return Plate(first, list(columns), family, n_parameters, n_statistics - 1, masked, places, [])
 
 
-def _refusal(distribution: Any, columns: Sequence[int], known: dict[int, Column], table: Table) -> DataError:
-    where = next(j for j in columns if known[j].n_missing)
+def _refusal(distribution: Any, columns: Sequence[int], table: Table) -> DataError:
+    where = next(j for j in columns if np.isnan(table.numbers(j)).any())
     row = table.row(np.flatnonzero(np.isnan(table.numbers(where)))[0])
     return DataError(
         f"{type(distribution).__name__} on {table.where(where)}: expected no missing cells, row {row} has one; "

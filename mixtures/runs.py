@@ -174,7 +174,8 @@ class BestOfChain:
 def begin(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
     """A run that starts at an assembly's parameters and these weights, which change in place."""
     control = settings.control(assembly.problem.sizes.n_components, assembly.is_maximum_likelihood)
-    return Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, settings.task(knowledge, seed), control))
+    task = settings.task(knowledge, seed)
+    return Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, None, None, task, control))
 
 
 def run_em(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:

@@ -13,10 +13,17 @@ Under a large shape the rows lie so close together that s is lost in the roundin
 again with sums about a centre c, the mean: with d = mean(x) / c - 1 and phi(u) = u - log(1 + u) >= 0,
 s = mean(phi(x / c - 1)) - phi(d).
 
+Under a Gamma(a, b) prior of the rate, given the shape, with A = (a - 1) / sum w and B = b / sum w the most probable rate is
+(shape + A) / (mean(x) + B), and at it the slope of the log-posterior in the shape over sum w is log(shape + A) - digamma(shape) -
+s - log(1 + B / mean(x)). It falls from infinity to less than 0 (1 / (shape + A) < trigamma(shape)): there is one maximum, also for
+one row. With the rate held, the prior changes nothing.
+
 Components that tie a shape or a rate: see :mod:`mixtures.engine.gamma_ties`.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -25,6 +32,7 @@ from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.conjugate import log_gamma_density
 from mixtures.engine.gamma_ties import common_rate, common_shape
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
@@ -34,11 +42,13 @@ from mixtures.engine.special import (
     log,
     log_gamma,
     log_minus_digamma,
+    log_one_plus,
     poisson_deviance,
     stirling_rest,
     trigamma_excess,
 )
 from mixtures.engine.ties import has_ties, is_tied
+from mixtures.exceptions import ParameterError
 
 SHAPE = 0
 RATE = 1
@@ -47,7 +57,9 @@ REFERENCE = 3  # the column's largest value, in which it is summed: at 1e308 a s
 CENTRE = 4  # of the sums, the mean; 0 for sums about nothing
 CONSTANT = 5
 TIES = 6
-SIZE = 7
+PRIOR_SHAPE = 7  # 1, and a rate of 0, without one
+PRIOR_RATE = 8
+SIZE = 9
 
 NEAR = 64.0
 """Largest shape * (1 + |log rate|) for the textbook's form; that without cancellation costs a logarithm a row and component."""
@@ -154,6 +166,30 @@ def shape_of(gap):
 
 
 @jit
+def shape_under(gap, extra):
+    """The shape a > 0 with log(a + extra) - digamma(a) = gap > 0, extra >= 0: as :func:`shape_of`, by steps that stay inside a
+    bracket. The left side falls with a and lies between log(a) - digamma(a) and that plus extra / a, so less than (1 + extra) / a.
+    """
+    gap = min(gap, 1e100)
+    low, high = shape_of(gap), (1.0 + extra) / gap
+    a = high  # where 1 / a is smallest, from which Newton's steps on a concave side do not pass the root
+    for _ in range(200):
+        surplus = log_minus_digamma(a) + log_one_plus(extra / a) - gap
+        if surplus > 0.0:
+            low = max(low, a)
+        else:
+            high = min(high, a)
+        new = a / (1.0 - surplus / (a * trigamma_excess(a) + extra / (a + extra)))
+        if not low <= new <= high:
+            new = np.sqrt(low) * np.sqrt(high)
+        settled = abs(new - a) <= 4e-16 * a
+        a = new
+        if settled:
+            break
+    return a
+
+
+@jit
 def phi(u):
     """u - log(1 + u) for u > -1, without cancellation."""
     if abs(u) < 1e-4:
@@ -193,18 +229,20 @@ def _maximize_one(sums, p):
     mean, mean_log, gap, smallest, lost = _moments(sums, p)
     if not 0.0 < mean < np.inf:
         return FAILED
+    extra, more = (p[PRIOR_SHAPE] - 1.0) / sums[0], p[PRIOR_RATE] / sums[0]
     if is_held(p[HELD], SHAPE):
         if not is_held(p[HELD], RATE):
-            p[RATE] = p[SHAPE] / mean
+            p[RATE] = (p[SHAPE] + extra) / (mean + more)
         return 0
     if is_held(p[HELD], RATE):
         p[SHAPE] = inverse_digamma(log(p[RATE]) + mean_log)
         return 0
-    shape = shape_of(max(gap, smallest))
+    gap += log_one_plus(more / mean)
+    shape = shape_of(max(gap, smallest)) if extra == 0.0 else shape_under(max(gap, smallest), extra)
     if _moves_centre(p, mean, shape, lost, max(gap, smallest)):
         return REPEAT | UNSETTLED
     p[SHAPE] = shape
-    p[RATE] = shape / mean
+    p[RATE] = (shape + extra) / (mean + more)
     p[CENTRE] = mean if shape >= NARROW else 0.0
     return 0 if gap > smallest else FLOORED
 
@@ -361,6 +399,41 @@ def _share_rate(weights, moments, parameters):
     return outcome | FLOORED if floored else outcome
 
 
+@jit
+def log_prior(parameters):
+    value = 0.0
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        value += log_gamma_density(p[RATE], p[PRIOR_SHAPE], p[PRIOR_RATE])
+    return value
+
+
+def expected(row):
+    """Statistics (3,) of a row of weight 1, the mean one."""
+    mean = row[SHAPE] / row[RATE]
+    gap = log_minus_digamma(row[SHAPE])  # of log(mean) over the mean logarithm
+    if row[CENTRE] > 0.0:
+        away = (mean - row[CENTRE]) / row[CENTRE]
+        return 1.0, away, phi(away) + gap
+    return 1.0, mean / row[REFERENCE], np.log(mean) - gap
+
+
+def carried(statistics, old, new):
+    """Sums (3,) about the centre, or nothing, and in the reference of packed parameters `old`, about and in those of `new`."""
+    total, first, second = statistics
+    centre = new[CENTRE]
+    if old[CENTRE] > 0.0 and centre > 0.0:
+        grown = (old[CENTRE] - centre) / centre
+        # phi(x / c' - 1) = phi(x / c - 1) + grown (x / c - 1) + phi(grown), c' = c / (1 + grown)
+        return total, first + grown * (first + total), second + grown * first + total * phi(grown)
+    in_units = (first + total) * old[CENTRE] if old[CENTRE] > 0.0 else first * old[REFERENCE]
+    logs = first - second + total * np.log(old[CENTRE]) if old[CENTRE] > 0.0 else second
+    if centre > 0.0:
+        shift = in_units / centre - total
+        return total, shift, shift - (logs - total * np.log(centre))
+    return total, in_units / new[REFERENCE], logs
+
+
 class Gamma(Family):
     """Gamma distribution of one column of values > 0: waiting times, sizes of claims, rainfall.
 
@@ -368,6 +441,8 @@ class Gamma(Family):
     ----------
     shape : float > 0, or None to be learned.
     rate : float > 0, 1 / scale, or None to be learned. The mean is shape / rate.
+    prior : Gamma of the rate, given the shape, with a shape >= 1, or None: a fit is then the most probable shape and rate, the
+        prior of the shape being flat. Components under a prior can tie neither.
 
     Notes
     -----
@@ -384,12 +459,14 @@ class Gamma(Family):
 
     parameters = {"shape": positive_shape, "rate": positive}
     support = positive
-    kernels = Kernels(prepare, _log_prob, _accumulate, maximize)
+    kernels = Kernels(prepare, _log_prob, _accumulate, maximize, log_prior)
+    carries = True
     held = HELD
     ties = TIES
 
-    def __init__(self, shape: float | None = None, rate: float | None = None) -> None:
+    def __init__(self, shape: float | None = None, rate: float | None = None, *, prior: Gamma | None = None) -> None:
         super().__init__(shape=shape, rate=rate)
+        self._take_prior(prior, Gamma, shape=1.0)
 
     shape: float
     rate: float
@@ -407,14 +484,36 @@ class Gamma(Family):
     def _scipy(self):
         return scipy.stats.gamma, (self.shape,), {"scale": 1.0 / self.rate}
 
+    def _prior_of(self, name):
+        return refused_under_ties(self)
+
     def _layout(self, column):
         return SIZE, 3
 
     def _pack(self, column):
-        return self.shape, self.rate, 0.0, column.magnitude or 1.0, 0.0, 0.0, 0.0
+        return self.shape, self.rate, 0.0, column.magnitude or 1.0, 0.0, 0.0, 0.0, *packed_prior(self.prior)
 
     def _unpack(self, row, column):
-        return Gamma(row[SHAPE], row[RATE])
+        return Gamma(row[SHAPE], row[RATE])._under(self.prior)
+
+    def _expected(self, row, column):
+        return expected(row)
+
+    def _carried(self, statistics, old, new, before, after):
+        return carried(statistics, old, new)
 
     def _start(self, column):
-        return Gamma(1.0, 1.0 / max(column.upper / 2, column.floor))
+        return Gamma(1.0, 1.0 / max(column.upper / 2, column.floor), prior=self.prior)
+
+
+def packed_prior(prior: Gamma | None) -> tuple[float, float]:
+    """Shape and rate of a prior as the kernels read them."""
+    return (1.0, 0.0) if prior is None else (prior.shape, prior.rate)
+
+
+def refused_under_ties(distribution: Any) -> None:
+    """Refuse a prior of a component that ties parameters."""
+    if distribution.prior is not None:
+        raise ParameterError(
+            f"{type(distribution).__name__}: parameters that components tie can have no prior, found {distribution!r}"
+        )
