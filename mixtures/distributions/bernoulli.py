@@ -13,6 +13,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import probability, zero_one
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import FRACTION
 from mixtures.engine.special import log
 
 PROBABILITY = 0
@@ -90,6 +91,7 @@ class Bernoulli(Family):
     parameters = {"probability": probability}
     support = zero_one
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((FRACTION, PROBABILITY, 1, 0),)
     several_columns = True
 
     def __init__(self, probability: float | None = None) -> None:

@@ -20,6 +20,7 @@ import scipy.stats
 from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import concentration, fraction
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FLOORED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import (
@@ -242,6 +243,7 @@ class Beta(Family):
     parameters = {"alpha": concentration, "beta": concentration}
     support = fraction
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((LOG, ALPHA, 1, 0), (LOG, BETA, 1, 1))
     held = HELD
 
     def __init__(self, alpha: float | None = None, beta: float | None = None) -> None:

@@ -21,6 +21,7 @@ import scipy.stats
 from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import Whole, counting, probability
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import FRACTION
 from mixtures.engine.plan import is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import HALF_LOG_2PI, deviance, leading_half, log, log_one_plus, stirling_error
@@ -169,6 +170,7 @@ class Binomial(Family):
     arguments = {"trials": counting}
     parameters = {"probability": probability}
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((FRACTION, PROBABILITY, 1, 0),)
     held = HELD
 
     def __init__(self, trials: int, probability: float | None = None) -> None:

@@ -13,6 +13,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import nonnegative, positive
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FLOORED
 from mixtures.engine.special import log
 
@@ -103,6 +104,7 @@ class Exponential(Family):
     parameters = {"rate": positive}
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((LOG, RATE, 1, 0),)
     several_columns = True
 
     def __init__(self, rate: float | None = None) -> None:

@@ -120,6 +120,9 @@ class Frozen(Transparent):
     def _start(self, column):
         return self._with(self.base._start(column))
 
+    def _coordinates(self, column):
+        return () if self.is_whole else self.base._coordinates(column)
+
     def _pack(self, column):
         packed = np.array(self.base._pack(column), dtype=float)
         if not self.is_whole:

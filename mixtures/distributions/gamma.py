@@ -23,6 +23,7 @@ from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import (
@@ -222,6 +223,7 @@ class Gamma(Family):
     parameters = {"shape": positive_shape, "rate": positive}
     support = positive
     kernels = Kernels(prepare, _log_prob, _accumulate, maximize)
+    coordinates = ((LOG, SHAPE, 1, 0), (LOG, RATE, 1, 1))
     held = HELD
 
     def __init__(self, shape: float | None = None, rate: float | None = None) -> None:

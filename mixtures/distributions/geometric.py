@@ -13,6 +13,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import counting, positive_probability
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import FRACTION
 from mixtures.engine.plan import FAILED, is_held
 from mixtures.engine.special import log, log_one_plus
 
@@ -92,6 +93,7 @@ class Geometric(Family):
     parameters = {"probability": positive_probability}
     support = counting
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((FRACTION, PROBABILITY, 1, 0),)
     held = HELD
 
     def __init__(self, probability: float | None = None) -> None:

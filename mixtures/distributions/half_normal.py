@@ -14,6 +14,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import nonnegative, positive
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FLOORED, is_held
 from mixtures.engine.special import log
 
@@ -107,6 +108,7 @@ class HalfNormal(Family):
     parameters = {"scale": positive}
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((LOG, SCALE, 1, 0),)
     several_columns = True
     uses_unit = True
     held = HELD

@@ -19,6 +19,7 @@ from mixtures.constraints import shape as positive_shape
 from mixtures.distributions import gamma
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.gamma import CENTRE, CONSTANT, HELD, REFERENCE, SHAPE, SIZE, deviance, is_far, logs_of
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import log, poisson_deviance
 
@@ -95,6 +96,7 @@ class InverseGamma(Family):
     parameters = {"shape": positive_shape, "scale": positive}
     support = positive
     kernels = Kernels(gamma.prepare, _log_prob, _accumulate, gamma.maximize)
+    coordinates = ((LOG, SHAPE, 1, 0), (LOG, SCALE, 1, 1))
     held = HELD
 
     def __init__(self, shape: float | None = None, scale: float | None = None) -> None:

@@ -17,6 +17,7 @@ from mixtures.column import Column
 from mixtures.constraints import Whole, between, positive, real
 from mixtures.distributions.base import Kernels
 from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Transparent, computed, part_from
+from mixtures.engine.coordinates import shifted
 from mixtures.exceptions import ParameterError
 from mixtures.tails import Tails
 
@@ -154,6 +155,9 @@ class LocationScale(Transparent):
     def _layout(self, column):
         n_parameters, n_statistics = self.base._layout(self._moved(column))
         return HEAD + n_parameters, n_statistics
+
+    def _coordinates(self, column):
+        return shifted(self.base._coordinates(self._moved(column)), HEAD)
 
     def _pack(self, column):
         moved = self._moved(column)

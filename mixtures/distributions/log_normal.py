@@ -20,7 +20,7 @@ import scipy.stats
 from mixtures._numba import bits_to_float, jit, wide_vectors
 from mixtures.constraints import log_location, log_scale, positive
 from mixtures.distributions.base import Family, Kernels
-from mixtures.distributions.normal import HELD, LOG_UNIT, NEAR_MEAN, SIZE, _accumulate, _log_prob, _maximize, _prepare
+from mixtures.distributions.normal import HELD, LOG_UNIT, NEAR_MEAN, SIZE, Normal, _accumulate, _log_prob, _maximize, _prepare
 from mixtures.engine.special import log
 
 _LOG_2_HIGH = 6.93147180369123816490e-01  # 33 bits of log 2, so that a multiple by a whole number is exact
@@ -88,6 +88,7 @@ class LogNormal(Family):
     parameters = {"mean_log": log_location, "std_log": log_scale}
     support = positive
     kernels = Kernels(_prepare, _log_prob_of_logs, _accumulate_logs, _maximize)
+    coordinates = Normal.coordinates
     several_columns = True
     held = HELD
 

@@ -22,6 +22,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG, REAL
 from mixtures.engine.plan import FLOORED, REPEAT, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
 
@@ -251,6 +252,7 @@ class Normal(Family):
     parameters = {"mean": real, "std": positive}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((REAL, MEAN, 1, 0), (LOG, STD, 1, 1))
     several_columns = True
     uses_unit = True
     uses_origin = True

@@ -17,6 +17,7 @@ import scipy.stats
 from mixtures._numba import inline, jit, jit_sums, wide_vectors
 from mixtures.constraints import natural, nonnegative
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.special import HALF_LOG_2PI, log, poisson_deviance, stirling_error
 
 RATE = 0
@@ -122,6 +123,7 @@ class Poisson(Family):
     parameters = {"rate": nonnegative}
     support = natural
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((LOG, RATE, 1, 0),)
 
     def __init__(self, rate: float | None = None) -> None:
         super().__init__(rate=rate)

@@ -14,6 +14,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FLOORED, is_held
 from mixtures.engine.special import log
 
@@ -114,6 +115,7 @@ class Rayleigh(Family):
     parameters = {"scale": positive}
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((LOG, SCALE, 1, 0),)
     several_columns = True
     uses_unit = True
     held = HELD

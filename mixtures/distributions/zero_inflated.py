@@ -19,6 +19,7 @@ from mixtures._numba_calls import call_accumulate, call_log_prob, call_maximize,
 from mixtures.constraints import Whole, probability
 from mixtures.distributions.base import Kernels, generator_of
 from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Wrapped, computed, part_from
+from mixtures.engine.coordinates import FRACTION, shifted
 from mixtures.engine.plan import UNSETTLED, is_held
 from mixtures.exceptions import ParameterError
 
@@ -180,6 +181,9 @@ class ZeroInflated(Wrapped):
     def _layout(self, column):
         n_parameters, n_statistics = self.base._layout(column)
         return HEAD + n_parameters, OWN + n_statistics
+
+    def _coordinates(self, column):
+        return (FRACTION, PROBABILITY, 1, 0), *shifted(self.base._coordinates(column), HEAD)
 
     def _pack(self, column):
         return [*self._addresses(), self.probability, 0.0, 0.0, 0.0, 0.0, *self.base._pack(column)]
