@@ -138,21 +138,34 @@ class Assembly:
                 self._sources.append((address_of_row_0(codes), codes.strides[0]))
         return self._source_of[column]
 
+    @property
+    def is_maximum_likelihood(self) -> bool:
+        """Whether the M-step of every component maximises its likelihood, so that the mixture's never falls."""
+        return all(
+            [
+                getattr(factor, "is_maximum_likelihood", True)
+                for component in distinct(self._components)
+                for factor in component.factors
+            ]
+        )
+
     def families(self) -> str:
         """Names of the families of all components, for errors."""
         return ", ".join(dict.fromkeys(type(factor).__name__ for component in self._components for factor in component.factors))
 
-    def unpack(self) -> list[Any]:
-        """The components that the packed parameters stand for."""
-        return [component.join(factors, self.table) for component, factors in zip(self._components, self._factors(), strict=True)]
+    def unpack(self, parameters: Floats | None = None) -> list[Any]:
+        """The components that packed parameters stand for, its own or others of this layout."""
+        factors = self._factors(parameters)
+        return [component.join(own, self.table) for component, own in zip(self._components, factors, strict=True)]
 
-    def unpack_parts(self) -> list[Parts]:
+    def unpack_parts(self, parameters: Floats | None = None) -> list[Parts]:
         """As :meth:`unpack`, in parts."""
-        pairs = zip(self._components, self._factors(), strict=True)
+        pairs = zip(self._components, self._factors(parameters), strict=True)
         return [Parts(component.component, component.columns, factors) for component, factors in pairs]
 
     @np.errstate(all="ignore")  # a parameter beyond float64 is refused by its constraint, in the family's name
-    def _factors(self) -> list[list[Any]]:
+    def _factors(self, parameters: Floats | None) -> list[list[Any]]:
+        parameters = self.parameters if parameters is None else parameters
         rebuilt = [list(component.factors) for component in self._components]
         door = iter(self.door.components)
         for plate in self._plates:
@@ -163,7 +176,7 @@ class Assembly:
                         factors[share.factors[0]] = next(door)
                         continue
                     for f, distribution, place in zip(share.factors, share.members, plate.grounds, strict=True):
-                        factors[f] = distribution._unpack(self.parameters[start : start + width], place)
+                        factors[f] = distribution._unpack(parameters[start : start + width], place)
                         start += width
                 k += share.count
         return rebuilt
@@ -181,9 +194,9 @@ class Assembly:
             if column.categories is None:
                 self.table.check_finite(j)
 
-    def evaluate(self, log_weights: Floats, n_threads: int = 1, **outputs: Any) -> None:
-        """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters."""
-        loop.evaluate(self.problem, self.parameters, log_weights, n_threads, **outputs)
+    def evaluate(self, log_weights: Floats, n_threads: int = 1, parameters: Floats | None = None, **outputs: Any) -> None:
+        """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters, its own or others of this layout."""
+        loop.evaluate(self.problem, self.parameters if parameters is None else parameters, log_weights, n_threads, **outputs)
         self.door.raise_error()
 
     def fit_labels(self, labels: Ints, softness: float = 0.0, max_steps: int = 1) -> int:

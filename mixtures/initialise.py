@@ -1,25 +1,31 @@
-"""Where EM starts: weighted k-means++ on encoded columns, families matched to clusters by likelihood.
+"""Where EM starts: weighted k-means++ on encoded columns, families matched to clusters by likelihood, starts screened side by side.
 
-A start depends on the weighted set of rows only, never on their order or on whether a row is repeated or weighted. Rows are
-identified by a hash of their values; equal rows are merged and their weights added; where there are many, the rows with the
-smallest hashes stand for all, a sample that repetition can't bias. Numbers are divided by their spread, categories become
-indicators, and a missing cell leaves its column out of a distance.
+A start depends on the weighted set of rows only, never on their order or on whether a row is repeated or weighted. Numbers are
+divided by their spread, categories become indicators, and a missing cell leaves its column out of a distance. Several starts run
+for some iterations each, and those with the best likelihood go on: small EM (Biernacki, Celeux & Govaert 2003).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_random_state
 
+from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
-from mixtures.engine.kmeans import cluster_rows, hash_rows
+from mixtures.engine.kmeans import encoded
 from mixtures.engine.plan import Floats, Ints
+from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_starts
+from mixtures.engine.sweep import visit
+from mixtures.engine.team import Counter, Team
 from mixtures.parts import Parts, distinct
+from mixtures.runs import Run, begin
+from mixtures.sample import sample_rows
+from mixtures.settings import Knowledge, Settings
 from mixtures.standalone import complete
 from mixtures.table import Table
 
@@ -34,49 +40,24 @@ START_STEPS = 20
 from which EM itself would follow other clusters."""
 IMPOSSIBLE_LOG_PROB = -1000.0
 """What a row outside a family's support counts for when families are matched to clusters."""
-
-
-@dataclass
-class Sample:
-    """Rows that stand for a table, in the order of their hashes, and their weights; equal rows adjoin or are merged."""
-
-    rows: Ints  # (m,)
-    weights: Floats  # (m,)
-    is_whole: bool
-
-
-def sample_rows(assembly: Assembly, size: int) -> Sample:
-    """Every row of a table of at most `size`; otherwise about `size` distinct rows and the total weight of each."""
-    n_rows, weights = assembly.table.n_rows, assembly.problem.weights
-    hashes = np.empty(n_rows, dtype=np.int64)
-    hash_rows(n_rows, assembly.addresses, assembly.strides, hashes)
-    if n_rows <= size:
-        order = hashes.argsort(kind="stable")
-        if weights.size:
-            return Sample(order, weights[order], True)
-        ones = np.empty(n_rows)
-        ones.fill(1.0)
-        return Sample(order, ones, True)
-    share = 4.0 * size / n_rows
-    while True:
-        order = np.flatnonzero(hashes < share * 2.0**63) if share < 1.0 else np.arange(n_rows)
-        order = order[hashes[order].argsort(kind="stable")]
-        found = hashes[order]
-        new = np.concatenate([[True], found[1:] != found[:-1]])[: len(order)]
-        if share >= 1.0 or new.sum() >= size:
-            break
-        share *= 4.0
-    merged = np.bincount(new.cumsum() - 1, weights[order] if weights.size else None).astype(float)
-    return Sample(order[new][:size], merged[:size], False)
+KINDS = (THOROUGH, SEEDED, RANDOM)
+"""What starts are, in turn."""
 
 
 class Starter:
     """Makes starts for one model on one table."""
 
     def __init__(
-        self, components: Sequence[Parts], given: Sequence[bool], table: Table, weights: Floats | None, random_state: Any
+        self,
+        components: Sequence[Parts],
+        given: Sequence[bool],
+        table: Table,
+        weights: Floats | None,
+        mixing: Floats,
+        settings: Settings,
+        knowledge: Knowledge,
     ) -> None:
-        self._seed = seed_of(random_state)
+        self.seed = seed_of(settings.random_state)
         self._given = given
         self._kinds = _kinds(components, given)
         self._is_uniform = len(self._kinds) == 1 and not any(given)
@@ -85,35 +66,91 @@ class Starter:
             if id(component) not in completed:
                 completed[id(component)] = complete(component, table, is_given)
         self._components = [completed[id(component)] for component in components]
+        self.assembly = Assembly(self._components, table, weights)
+        self._settings = settings
+        self._mixing = mixing
         self._table, self._weights = table, weights
-        self._assembly = Assembly(self._components, table, weights)
-        self._widths = self._assembly.category_counts()
+        self._widths = self.assembly.category_counts()
         k = len(components)
-        self._sample = sample_rows(self._assembly, SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k)
-        if not (self._sample.is_whole and self._is_uniform):
-            self._sample_table = table.take(self._sample.rows)
+        self._sample = sample_rows(self.assembly, SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k)
+        self.is_whole = self._sample.is_whole
+        sample = self._sample
+        self._z = encoded(self.assembly.addresses, self.assembly.strides, self._widths, sample.rows, sample.weights)
+        self._knowledge = knowledge
+        self._hints = knowledge.hints(sample.rows)
 
-    def start(self, number: int) -> tuple[Assembly, Floats]:
-        """The start of this number: components over the whole table, packed, and the weights (k,) of a mixture."""
-        k = len(self._components)
-        sample, places = self._sample, (self._assembly.addresses, self._assembly.strides)
-        seed = np.int64((self._seed + number * 0x9E3779B97F4A7C15) % 2**63)
-        labels = cluster_rows(*places, self._widths, sample.rows, sample.weights, k, seed, LLOYD_ITERATIONS)
-        shares = np.bincount(labels, weights=sample.weights, minlength=k)
-        if sample.is_whole and self._is_uniform:
-            every = np.empty_like(labels)
-            every[sample.rows] = labels
-            assembly = self._assembly if number == 0 else Assembly(self._components, self._table, self._weights)
-            assembly.fit_labels(every, softness=SOFTNESS, max_steps=START_STEPS)
+    @functools.cached_property
+    def _sample_table(self) -> Table:
+        return self._table.take(self._sample.rows)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether labels of clusters are those of components, and no component lives in Python only."""
+        return (self._is_uniform or bool(self._hints.size)) and not self.assembly.door.components
+
+    def starts(self, count: int, n_steps: int) -> list[Run]:
+        """So many starts, each after at most `n_steps` M-steps on the rows that stand for the table."""
+        if self.is_plain:
+            return self._plain(count, n_steps)
+        return [self._matched(number, n_steps) for number in range(count)]
+
+    def _over_sample(self, components: Sequence[Parts]) -> tuple[Assembly, Knowledge]:
+        """Components over the rows that stand for the table, and what is known of those."""
+        if self.is_whole:
+            return Assembly(components, self._table, self._weights), self._knowledge
+        return Assembly(components, self._sample_table, self._sample.weights), self._knowledge.take(self._sample.rows)
+
+    def _plain(self, count: int, n_steps: int) -> list[Run]:
+        settings, k, sample = self._settings, len(self._components), self._sample
+        if self.is_whole:
+            assembly, knowledge, order = self.assembly, self._knowledge, sample.rows
         else:
-            if self._is_uniform:
-                components = self._fit(self._components, labels)
-            else:
-                components, order = self._match(labels)
-                shares = shares[order]
-            assembly = Assembly(components, self._table, self._weights)
+            assembly, knowledge = self._over_sample(self._components)
+            order = np.arange(len(sample.rows))
+        runs = [begin(assembly, np.empty(k), settings, knowledge, self.seed) for _ in range(count)]
+        control, task = runs[0].course.control, runs[0].course.task
+        parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
+        history = np.empty((count, min(n_steps, settings.max_iter) + 1))
+        progress = np.zeros((count, runs[0].course.progress.size), np.int64)
+        statuses = np.zeros(count, np.int64)
+        given, kinds = np.array(self._given), np.resize(KINDS, count)
+        steps = (START_STEPS, parameters, log_weights, history, progress, statuses)
+        data = (self._z, order, sample.weights, self._hints, self.seed, kinds, SOFTNESS, LLOYD_ITERATIONS)
+        with Team(min(settings.n_threads, count)) as team:
+            team.run(
+                try_starts, address_of(visit, "visit"), assembly.problem, task, control, n_steps, given, assembly.parameters,
+                self._mixing, *data, *steps, Counter,
+            )  # fmt: skip
+        for number, run in enumerate(runs):
+            run.course.resume(parameters[number], log_weights[number], history[number], progress[number], int(statuses[number]))
+        return runs
+
+    def _matched(self, number: int, n_steps: int) -> Run:
+        """A start of components of several families, or of which some are given: each gets the cluster that suits it."""
+        k = len(self._components)
+        labels = np.empty(len(self._sample.rows), dtype=np.int64)
+        kind = KINDS[number % len(KINDS)]
+        label_starts(self._z, self._sample.weights, kind, self.seed, number, LLOYD_ITERATIONS, self._hints, k, labels)
+        shares = np.bincount(labels, weights=self._sample.weights, minlength=k)
+        if self._is_uniform:
+            components = self._fit(self._components, labels)
+        else:
+            components, order = self._match(labels)
+            shares = shares[order]
         weights = np.maximum(shares, np.add.reduce(shares) / (10 * k))
-        return assembly, weights / np.add.reduce(weights)
+        log_weights = self._mixing.copy() if self._mixing.size else np.log(weights / np.add.reduce(weights))
+        assembly, knowledge = self._over_sample(components)
+        run = begin(assembly, log_weights, self._settings, knowledge, self.seed)
+        run.course.run(1, until=n_steps)
+        return run
+
+    def over_all_rows(self, run: Run) -> Run:
+        """A run on the rows that stand for a table, to be gone on with on all of them."""
+        if self.is_whole:
+            return run
+        components = [self._covering(parts) for parts in run.assembly.unpack_parts(run.course.parameters)]
+        assembly = Assembly(components, self._table, self._weights)
+        return begin(assembly, run.course.log_weights, self._settings, self._knowledge, self.seed)
 
     def _fit(self, components: Sequence[Parts], labels: Ints) -> list[Parts]:
         assembly = Assembly(components, self._sample_table, self._sample.weights)

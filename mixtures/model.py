@@ -16,12 +16,14 @@ from mixtures.constraints import simplex
 from mixtures.criteria import InformationCriteria
 from mixtures.distributions.base import generator_of
 from mixtures.distributions.scipy_distribution import as_distribution
-from mixtures.engine.loop import available_threads
 from mixtures.engine.plan import Floats, Ints
+from mixtures.engine.team import available_threads
 from mixtures.exceptions import DataError, ParameterError
-from mixtures.fitting import Settings, fit_mixture, run_em, safe_log
+from mixtures.fitting import fit_mixture
 from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
+from mixtures.runs import run_em, safe_log
+from mixtures.settings import NOTHING, Settings
 from mixtures.table import Table
 
 
@@ -114,7 +116,7 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         parts = take_apart(components, table)
         check_support(parts, table)
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
-        result = fit_mixture(parts, table, used, mixing, settings)
+        result = fit_mixture(parts, table, used, mixing, settings, NOTHING)
         self._remember_columns(X, whole)
         self.components_ = result.components
         self.weights_ = result.weights
@@ -296,9 +298,8 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         """One EM iteration from here: an M-step that never lowers the weighted likelihood of an enclosing mixture."""
         table = Table.read(X)
         table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
-        settings = Settings(0.0, 1, 1, None, 1)
         components, mixing = self._state()
-        run = run_em(Assembly(take_apart(components, table), table, weights), mixing, table, settings, 1)
+        run = run_em(Assembly(take_apart(components, table), table, weights), safe_log(mixing), Settings(0.0, 1))
         new = type(self)(**self.get_params(deep=False))
         new.components_, new.weights_ = run.assembly.unpack(), run.weights
         new.n_features_in_ = table.n_columns

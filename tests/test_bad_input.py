@@ -80,7 +80,7 @@ TABLES = {
 @pytest.mark.parametrize("name", TABLES)
 def test_a_bad_table_is_refused_by_name(name):
     component, X, parts = TABLES[name]
-    model = GeneralMixtureModel(TWO, n_components=2, random_state=0, tol=1e-3).fit(GOOD)
+    model = GeneralMixtureModel(TWO, n_components=2, random_state=0, tol=0, max_iter=3).fit(GOOD)
     before = state(model)
     model.set_params(components=component)
     with pytest.raises(DataError) as caught:
@@ -143,7 +143,7 @@ WEIGHTS = {
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_bad_weights_are_refused(name):
     weights, parts = WEIGHTS[name]
-    model = GeneralMixtureModel(TWO, n_components=2, random_state=0, tol=1e-3).fit(GOOD)
+    model = GeneralMixtureModel(TWO, n_components=2, random_state=0, tol=0, max_iter=3).fit(GOOD)
     before = state(model)
     with pytest.raises(DataError) as caught:
         model.fit(GOOD, sample_weight=weights)
@@ -156,7 +156,7 @@ def test_bad_weights_are_refused(name):
 @pytest.mark.parametrize("name", [name for name in WEIGHTS if name != "fewer rows left than components"])
 def test_questions_refuse_the_same_weights(method, name):
     weights, parts = WEIGHTS[name]
-    model = GeneralMixtureModel(TWO, n_components=2, random_state=0, tol=1e-3).fit(GOOD)
+    model = GeneralMixtureModel(TWO, n_components=2, random_state=0, tol=0, max_iter=3).fit(GOOD)
     with pytest.raises(DataError) as caught:
         getattr(model, method)(GOOD, sample_weight=weights)
     for part in parts:
@@ -263,7 +263,7 @@ ARGUMENTS = {
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_bad_arguments_are_refused_at_fit(name):
     changes, parts = ARGUMENTS[name]
-    model = GeneralMixtureModel(TWO, n_components=2, random_state=0, tol=1e-3).fit(GOOD)
+    model = GeneralMixtureModel(TWO, n_components=2, random_state=0, tol=0, max_iter=3).fit(GOOD)
     before = state(model)
     model.set_params(**changes)
     with pytest.raises(ValueError, match=r".") as caught:

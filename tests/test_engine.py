@@ -10,9 +10,9 @@ import pytest
 from mixtures import GeneralMixtureModel
 from mixtures._numba import _Entry
 from mixtures.distributions import Categorical, Exponential, Normal, Product
-from mixtures.engine.loop import Counter, Team
 from mixtures.engine.plan import CHUNK_ROWS
 from mixtures.engine.sweep import aligned
+from mixtures.engine.team import Counter, Team
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1000, 100_000])

@@ -175,8 +175,8 @@ class Family(Declared):
     p for parameter p as declared (:func:`mixtures.kernels.is_held`); None for a family that cannot hold some of them."""
 
     ties: ClassVar[int | None] = None
-    """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one common
-    value, the best for all together; None for a family that cannot."""
+    """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one
+    common value, the best for all together; None for a family that cannot."""
 
     ends: ClassVar[Mapping[str, float]] = {}
     """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 
 from mixtures._numba import float_to_bits, jit, jit_entry, load_float, wide_vectors
+from mixtures.engine.draws import uniform
 from mixtures.engine.plan import Floats, Ints
 
 CODE_WIDTH = 32
@@ -108,16 +106,6 @@ def first_above(cumulative, value):
 
 
 @jit
-def uniform(seed, number):
-    """The `number`-th draw from [0, 1) of a stream: splitmix64 again."""
-    h = np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15) * np.uint64(number + 1)
-    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    h = h ^ (h >> np.uint64(31))
-    return float(h >> np.uint64(11)) * 1.1102230246251565e-16  # 2**-53
-
-
-@jit_entry
 def seed_centres(z, weights, seed, candidates, centres, scratch):
     """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights, `candidates` tried for each centre. `scratch` is (5, m)."""
     m = z.shape[1]
@@ -151,7 +139,7 @@ def seed_centres(z, weights, seed, candidates, centres, scratch):
             centres[k, j] = z[j, chosen] if z[j, chosen] == z[j, chosen] else 0.0
 
 
-@jit_entry
+@jit
 def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch):
     """Lloyd's iterations. Labels (m,), -1 at first, become the nearest centre's, the first on a tie; `centres` (k, D) move.
 
@@ -191,16 +179,22 @@ def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch)
                     centres[c, j] = sums[c, j] / mass[c, j]
 
 
-def cluster_rows(
-    addresses: Ints, strides: Ints, widths: list[int], rows: Ints, weights: Floats, k: int, seed: Any, max_iter: int
-) -> Ints:
-    """Labels (m,) of rows (m,) with weights (m,) by k-means from greedy k-means++ centres."""
-    m = rows.size
-    d = sum([width if 0 < width <= CODE_WIDTH else 1 for width in widths])
-    z, scratch, labels = np.empty((d, m)), np.empty((5, m)), np.empty(m, dtype=np.int64)
-    centres, sums, mass = np.empty((3, k, d))
+@jit
+def seed_rows(z, weights, seed, centres, scratch):
+    """Centres (k, D) at rows of z (D, m) drawn by weight; a row may be drawn twice."""
+    chance = scratch[3]
+    total = 0.0
+    for i in range(z.shape[1]):
+        total += weights[i]
+        chance[i] = total
+    for k in range(centres.shape[0]):
+        pick = first_above(chance, uniform(seed, k) * total)
+        for j in range(z.shape[0]):
+            centres[k, j] = z[j, pick] if z[j, pick] == z[j, pick] else 0.0
+
+
+def encoded(addresses: Ints, strides: Ints, widths: list[int], rows: Ints, weights: Floats) -> Floats:
+    """:func:`encode` of rows (m,) with weights (m,): (D, m)."""
+    z = np.empty((sum([width if 0 < width <= CODE_WIDTH else 1 for width in widths]), rows.size))
     encode(addresses, strides, np.array(widths, dtype=np.int64), rows, weights, z)
-    seed_centres(z, weights, seed, 2 + int(math.log(k)), centres, scratch)
-    labels.fill(-1)
-    improve(z, weights, centres, labels, max_iter, sums, mass, np.empty_like(labels), scratch)
-    return labels
+    return z

@@ -5,20 +5,21 @@ from __future__ import annotations
 import ctypes
 import functools
 import operator
-import os
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from mixtures._numba import jit, jit_entry, matrix
-from mixtures._numba_calls import address_of, call_maximize, call_prepare
+from mixtures._numba_calls import address_of, call_log_prior, call_maximize, call_prepare
+from mixtures.engine.draws import stream
 from mixtures.engine.plan import (
     CHUNK_ROWS,
     COUNT,
     E_STEP,
     FAILED,
+    FLOORED,
+    ITERATION,
+    LOG_PRIOR,
     MAXIMIZE,
     NO_FLOATS,
     NO_LABELS,
@@ -27,12 +28,15 @@ from mixtures.engine.plan import (
     PARAMETER,
     PARAMETERS,
     PREPARE,
+    PROGRESS,
     REPEAT,
+    REPEATS,
     STATISTIC,
     STATISTICS,
-    STATISTICS_OF_DENSITIES,
     STATISTICS_OF_LABELS,
     UNSETTLED,
+    UNWATCHED,
+    Control,
     Floats,
     Ints,
     Problem,
@@ -40,19 +44,32 @@ from mixtures.engine.plan import (
     unfold,
 )
 from mixtures.engine.special import log
-from mixtures.engine.status import CONTINUE, CONVERGED, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
+from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
 from mixtures.engine.sweep import call_visit, merge, reset, scratch_for, visit, visit_chunks
+from mixtures.engine.team import Counter, Team
 
 MAX_REPEATS = 3
+FALL = 1e-9
+"""Fall of the objective, as a share of its size (at least 1), that no rounding explains."""
+ROUNDING = 1e-15
+"""Gain, as a share of the objective's size (at least 1), that rounding hides."""
+SLICE = 2e8
+"""Cells times components that compiled code visits before it lets Python look for signals: a tenth of a second or so."""
+
+
+@jit
+def prepare_plates(plan, parameters):
+    """Let every family derive what its kernels need from its parameters."""
+    for p in range(plan.plates.shape[0]):
+        plate = plan.plates[p]
+        call_prepare(plate[PREPARE], matrix(parameters, plate[PARAMETER], plate[COUNT], plate[PARAMETERS]))
 
 
 @jit_entry
 def prepare(problem, parameters):
-    """Let every family derive what its kernels need from its parameters."""
+    """As :func:`prepare_plates`, for Python."""
     plan, _ = unfold(problem)
-    for p in range(plan.plates.shape[0]):
-        plate = plan.plates[p]
-        call_prepare(plate[PREPARE], matrix(parameters, plate[PARAMETER], plate[COUNT], plate[PARAMETERS]))
+    prepare_plates(plan, parameters)
 
 
 @jit
@@ -79,132 +96,248 @@ def maximize(plan, totals, parameters, trial, flags, may_repeat):
     return union if again else union & ~REPEAT
 
 
-@jit_entry
-def em_steps(visit, problem, kind, labels, softness, parameters, log_weights, history, max_iter, tolerance, progress, chunks):
-    """EM in compiled code, until it is over; or, where several threads made the statistics of all chunks (n, statistics), all
-    that lies between two passes: merging in chunk order, stopping rule, M-step. Returns the status; `progress` is (M-steps so
-    far, how often a pass was repeated, each plate's flags). `kind`, `labels` and `softness` are those of the task.
+@jit
+def log_prior(plan, control, parameters, log_weights):
+    """Log-density of parameters and weights under their priors: what the objective has beside the log-likelihood."""
+    total = control.constant
+    for c in range(plan.n_components):
+        if control.pseudo_counts[c] != 0.0:
+            total += control.pseudo_counts[c] * log_weights[c]
+    for p in range(plan.plates.shape[0]):
+        plate = plan.plates[p]
+        if plate[LOG_PRIOR] != 0:
+            total += call_log_prior(plate[LOG_PRIOR], matrix(parameters, plate[PARAMETER], plate[COUNT], plate[PARAMETERS]))
+    return total
+
+
+@jit
+def has_settled(history, iteration, tolerance):
+    """Whether what is left to gain is below the tolerance: the last gain, and Aitken's estimate of the sum of all that follow,
+    gain * c / (1 - c) where gains shrink by the factor c (McLachlan & Krishnan 2008, section 4.9). Where gains grow, as they do on
+    the way from a saddle, much is left."""
+    gain = history[iteration] - history[iteration - 1]
+    if abs(gain) <= ROUNDING * max(1.0, abs(history[iteration])):
+        return True
+    if not abs(gain) < tolerance:
+        return False
+    if iteration < 2:
+        return False
+    before = history[iteration - 1] - history[iteration - 2]
+    if abs(gain) >= abs(before):
+        return abs(gain) < 1e-3 * tolerance
+    shrinking = abs(gain) / abs(before)
+    return abs(gain) * shrinking / (1.0 - shrinking) < tolerance
+
+
+@jit
+def update_weights(plan, control, totals, total_weight, log_weights):
+    """Mixing weights from the sums of responsibilities: the maximum of likelihood times a Dirichlet prior."""
+    whole = total_weight
+    for c in range(plan.n_components):
+        whole += control.pseudo_counts[c]
+    for c in range(plan.n_components):
+        log_weights[c] = log((totals[1 + c] + control.pseudo_counts[c]) / whole)
+
+
+@jit
+def advance(plan, totals, control, is_pure, parameters, log_weights, trial, history, progress):
+    """All that lies between two passes: objective, stopping rule, M-step. Returns a status; CONTINUE asks for the next pass.
+
+    `is_pure`: whether the pass was one of the kind that EM ends with, so that its objective can be compared with others.
     """
-    plan, rows = unfold(problem)
-    nothing = matrix(history, 0, 0, 0)
-    task = Task(kind, softness, labels, matrix(history, 0, 1, 0)[0], nothing, nothing)
-    k = plan.n_components
-    totals, part, trial = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics), np.empty(parameters.size)
-    flags = progress[2:]
-    given = chunks.shape[0] > 0
-    scratch = part if given else scratch_for(plan)
-    while progress[0] < max_iter:
-        reset(plan, totals)
-        if given:
-            for chunk in range(chunks.shape[0]):
-                merge(plan, totals, chunks[chunk])
-        else:
-            for start in range(0, rows.n_rows, CHUNK_ROWS):
-                reset(plan, part)
-                stop = min(start + CHUNK_ROWS, rows.n_rows)
-                call_visit(visit, plan, rows, task, parameters, log_weights, start, stop, scratch, part)
-                merge(plan, totals, part)
-        iteration, repeats = progress[0], progress[1]
-        total_weight = 0.0
-        for c in range(k):
-            total_weight += totals[1 + c]
-        history[iteration] = totals[0] / total_weight
-        if totals[0] == -np.inf:
-            return IMPOSSIBLE
-        if not np.isfinite(totals[0]):
-            return NOT_A_NUMBER
-        if iteration > 0 and abs(history[iteration] - history[iteration - 1]) < tolerance:
+    iteration = progress[ITERATION]
+    total_weight = 0.0
+    for c in range(plan.n_components):
+        total_weight += totals[1 + c]
+    objective = (totals[0] + log_prior(plan, control, parameters, log_weights)) / total_weight
+    history[iteration] = objective
+    if objective == -np.inf:
+        return IMPOSSIBLE
+    if not np.isfinite(objective):
+        return NOT_A_NUMBER
+    if iteration > 0 and is_pure:
+        least = history[iteration - 1] - FALL * max(1.0, abs(objective))
+        if control.watches and progress[UNWATCHED] == 0 and objective < least:
+            return FELL
+        if control.tolerance > 0.0 and has_settled(history, iteration, control.tolerance):
             return CONVERGED
-        outcome = maximize(plan, totals, parameters, trial, flags, repeats < MAX_REPEATS)
-        if outcome & FAILED:
-            return UNFITTED
-        if outcome & REPEAT:
-            progress[1] += 1
-        else:
-            for c in range(k):
-                log_weights[c] = log(totals[1 + c] / total_weight)
-            progress[0] += 1
-            progress[1] = 0
-            if task.kind == STATISTICS_OF_LABELS and not outcome & UNSETTLED:
-                break
-        if given:
-            break
+    if iteration == control.max_iter:
+        return EXHAUSTED
+    flags = progress[PROGRESS:]
+    outcome = maximize(plan, totals, parameters, trial, flags, progress[REPEATS] < MAX_REPEATS)
+    if outcome & FAILED:
+        return UNFITTED
+    if outcome & REPEAT:
+        progress[REPEATS] += 1
+        return CONTINUE
+    if control.moves_weights:
+        update_weights(plan, control, totals, total_weight, log_weights)
+    progress[ITERATION] += 1
+    progress[REPEATS] = 0
+    if outcome & FLOORED:
+        progress[UNWATCHED] = 1
     return CONTINUE
 
 
-def em(
-    problem: Problem, parameters: Floats, log_weights: Floats, max_iter: int, tolerance: float, n_threads: int
-) -> tuple[int, int, Floats, Ints]:
-    """Run EM from `parameters` and `log_weights`, which change in place.
+@jit
+def task_of(task, control, iteration):
+    """The task of a pass of this iteration: posteriors sharpen from one to the next, and rows are drawn anew."""
+    sharpness, seed = task.sharpness, task.seed
+    if sharpness != 1.0:
+        sharpness = min(1.0, sharpness * control.warming**iteration)
+    if seed >= 0:
+        seed = stream(seed, iteration)
+    empty, nothing = task.density, task.posterior
+    return Task(task.kind, 0.0, task.keep, sharpness, seed, task.known, task.beliefs, task.labels, empty, nothing, nothing)
 
-    Returns status, number of M-steps, mean log-likelihood before each of them (and at the stop, when it was reached by
-    convergence), flags of each plate's last M-step. Bits do not depend on `n_threads`.
+
+_task_of = getattr(task_of, "py_func", task_of)  # for Python: too little work to compile
+
+
+@jit
+def is_pure(task):
+    """Whether objectives of passes like this one can be compared: no temperature that is still to change, no draws."""
+    return task.sharpness == 1.0 and task.seed < 0
+
+
+@jit
+def sum_rows(visit, plan, rows, task, parameters, log_weights, scratch, part, totals):
+    """Statistics of all rows, `part` and `totals` (n_statistics,): chunk by chunk, in their order."""
+    reset(plan, totals)
+    for start in range(0, rows.n_rows, CHUNK_ROWS):
+        reset(plan, part)
+        stop = min(start + CHUNK_ROWS, rows.n_rows)
+        call_visit(visit, plan, rows, task, parameters, log_weights, start, stop, scratch, part)
+        merge(plan, totals, part)
+
+
+@jit
+def climb(visit, plan, rows, task, control, until, parameters, log_weights, history, progress, scratch, part, totals, trial):
+    """EM from where `progress` stands, for at most `until` M-steps in all. Returns the status; the last four are scratch."""
+    status = CONTINUE
+    while status == CONTINUE and progress[ITERATION] < until:
+        own = task_of(task, control, progress[ITERATION])
+        sum_rows(visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
+        status = advance(plan, totals, control, is_pure(own), parameters, log_weights, trial, history, progress)
+    return status
+
+
+@jit
+def follow_labels(visit, plan, rows, labels, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial):
+    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says, in which nothing is estimated about
+    the rows: one, or as many as families ask for. Returns the union of the plates' last flags."""
+    nothing = matrix(totals, 0, 0, 0)
+    empty = matrix(totals, 0, 1, 0)[0]
+    task = Task(STATISTICS_OF_LABELS, softness, 0, 1.0, -1, labels[:0], nothing, labels, empty, nothing, nothing)
+    outcome = steps = repeats = 0
+    while steps < max_steps:
+        sum_rows(visit, plan, rows, task, parameters, log_weights, scratch, part, totals)
+        outcome = maximize(plan, totals, parameters, trial, flags, repeats < MAX_REPEATS)
+        if outcome & REPEAT:
+            repeats += 1
+            continue
+        steps += 1
+        repeats = 0
+        if outcome & FAILED or not outcome & UNSETTLED:
+            break
+    return outcome
+
+
+@jit_entry
+def em_steps(visit, problem, task, control, until, parameters, log_weights, history, progress, chunks):
+    """EM in compiled code for at most `until` M-steps in all; or, where several threads made the statistics of all chunks
+    (n, n_statistics), what lies between two passes. Returns the status."""
+    plan, rows = unfold(problem)
+    part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
+    trial = np.empty(parameters.size)
+    if chunks.shape[0] == 0:
+        scratch = scratch_for(plan)
+        return climb(
+            visit, plan, rows, task, control, until, parameters, log_weights, history, progress, scratch, part, totals, trial
+        )
+    reset(plan, totals)
+    for chunk in range(chunks.shape[0]):
+        merge(plan, totals, chunks[chunk])
+    pure = is_pure(task_of(task, control, progress[ITERATION]))
+    return advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress)
+
+
+@jit_entry
+def label_steps(visit, problem, labels, softness, max_steps, parameters, log_weights, flags):
+    """:func:`follow_labels`, for Python."""
+    plan, rows = unfold(problem)
+    part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
+    scratch, trial = scratch_for(plan), np.empty(parameters.size)
+    return follow_labels(
+        visit, plan, rows, labels, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial
+    )
+
+
+class Course:
+    """A run of EM: where it stands, and how it goes on.
+
+    Attributes
+    ----------
+    parameters, log_weights : packed, changed in place.
+    history : (max_iter + 1,) objective before each M-step, of which `iteration` + 1 (one less before the first pass) are there.
     """
-    history = np.empty(max_iter + 1)
-    progress = np.zeros(2 + problem.sizes.n_plates, dtype=np.int64)
-    address = address_of(visit, "visit")
-    steps = (address, problem, STATISTICS_OF_DENSITIES, NO_LABELS, 0.0, parameters, log_weights, history, max_iter, tolerance)
-    n_chunks = -(-problem.sizes.n_rows // CHUNK_ROWS)
-    if min(n_threads, n_chunks) == 1:
-        status = em_steps(*steps, progress, NO_MATRIX)
-    else:
-        status = CONTINUE
-        chunks = np.empty((n_chunks, problem.sizes.n_statistics))
-        with Team(min(n_threads, n_chunks)) as team:
-            while status == CONTINUE and progress[0] < max_iter:
-                team.run(visit_chunks, address, problem, E_STEP, parameters, log_weights, Counter, chunks)
-                status = em_steps(*steps, progress, chunks)
-    iteration = int(progress[0])
-    return status, iteration, history[: iteration + (status != CONTINUE)], progress[2:]
 
+    def __init__(self, problem: Problem, parameters: Floats, log_weights: Floats, task: Task, control: Control) -> None:
+        self.problem, self.parameters, self.log_weights = problem, parameters, log_weights
+        self.task, self.control = task, control
+        self.history = np.empty(control.max_iter + 1)
+        self.progress = np.zeros(PROGRESS + problem.sizes.n_plates, dtype=np.int64)
+        self.status = CONTINUE
 
-class Counter:
-    """Stands for the shared counter's address among the arguments of :meth:`Team.run`."""
+    def stop(self) -> None:
+        """End here: one more pass tells the objective of what has been reached."""
+        self.control = self.control._replace(max_iter=self.iteration, tolerance=0.0)
+        self.run(1)
 
+    @property
+    def iteration(self) -> int:
+        """M-steps so far."""
+        return int(self.progress[ITERATION])
 
-class Team:
-    """Threads that run one compiled function together, sharing a counter. The calling thread is one of them.
+    @property
+    def flags(self) -> Ints:
+        """Flags of every plate's last M-step."""
+        return self.progress[PROGRESS:]
 
-    They are handed work through queues, in half the time of an executor's futures (15 instead of 30 microseconds a call).
-    """
+    def resume(self, parameters: Floats, log_weights: Floats, history: Floats, progress: Ints, status: int) -> None:
+        """Stand where another one got to, in the same model."""
+        self.parameters, self.log_weights, self.progress, self.status = parameters, log_weights, progress, status
+        self.history[: self.iteration + 1] = history[: self.iteration + 1]
 
-    def __init__(self, n_threads: int) -> None:
-        self._work: SimpleQueue[tuple[Any, tuple[Any, ...]] | None] = SimpleQueue()
-        self._ends: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._others = [Thread(target=self._serve, daemon=True) for _ in range(n_threads - 1)]
+    def run(self, n_threads: int, watch: Callable[[Course], bool] | None = None, until: int | None = None) -> None:
+        """Go on to the end, or for `until` M-steps in all. Bits do not depend on `n_threads`. `watch` is called after every
+        iteration and may say to stop, by True.
 
-    def __enter__(self) -> Team:
-        for thread in self._others:
-            thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for _ in self._others:
-            self._work.put(None)
-        for thread in self._others:
-            thread.join()
-
-    def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
-            function, arguments = work
-            end = None
-            try:
-                function(*arguments)
-            except BaseException as error:  # the caller's to raise
-                end = error
-            self._ends.put(end)
-
-    def run(self, function: Any, *arguments: Any) -> None:
-        """Call ``function(*arguments)`` in every thread, the counter set to 0."""
-        counter = ctypes.c_int64(0)
-        address = ctypes.addressof(counter)
-        arguments = tuple(address if argument is Counter else argument for argument in arguments)
-        for _ in self._others:
-            self._work.put((function, arguments))
-        function(*arguments)
-        for end in [self._ends.get() for _ in self._others]:
-            if end is not None:
-                raise end
+        A KeyboardInterrupt leaves everything as after some M-step.
+        """
+        sizes, steps = self.problem.sizes, (address_of(visit, "visit"), self.problem, self.task, self.control)
+        state = (self.parameters, self.log_weights, self.history, self.progress)
+        n_chunks = -(-sizes.n_rows // CHUNK_ROWS)
+        n_threads = min(n_threads, n_chunks)
+        # The last pass follows the last M-step.
+        until = self.control.max_iter + 1 if until is None else until
+        if n_threads == 1:
+            stride = 1 if watch else max(1, int(SLICE / (sizes.n_rows * max(1, sizes.n_columns) * sizes.n_components)))
+            while self.status == CONTINUE and self.iteration < until:
+                before = self.iteration
+                self.status = em_steps(*steps, min(before + stride, until), *state, NO_MATRIX)
+                if watch and self.iteration > before and watch(self):
+                    break
+            return
+        chunks = np.empty((n_chunks, sizes.n_statistics))
+        with Team(n_threads) as team:
+            while self.status == CONTINUE and self.iteration < until:
+                before = self.iteration
+                task = _task_of(self.task, self.control, before)
+                team.run(visit_chunks, steps[0], self.problem, task, self.parameters, self.log_weights, Counter, chunks)
+                self.status = em_steps(*steps, 0, *state, chunks)
+                if watch and self.iteration > before and watch(self):
+                    break
 
 
 def evaluate(
@@ -217,11 +350,12 @@ def evaluate(
     posterior: Floats | None = None,
     log_joint: Floats | None = None,
     labels: Ints | None = None,
+    task: Task = E_STEP,
 ) -> None:
-    """Fill the given outputs, described at :class:`mixtures.engine.plan.Task`."""
+    """Fill the given outputs, described at :class:`mixtures.engine.plan.Task`, by the rules of an E-step, `task`."""
     task = Task(
         OUTPUTS,
-        0.0,
+        *task[1:7],
         NO_LABELS if labels is None else labels,
         NO_FLOATS if density is None else density,
         NO_MATRIX if posterior is None else posterior,
@@ -238,16 +372,8 @@ def evaluate(
 
 
 def fit_labels(problem: Problem, parameters: Floats, labels: Ints, softness: float, max_steps: int) -> int:
-    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says: the same loop, in which nothing is
-    estimated about the rows. One step, or as many as families ask for. Returns the union of the plates' last flags."""
-    numbers = np.zeros(problem.sizes.n_components + max_steps + 1)
-    progress = np.zeros(2 + problem.sizes.n_plates, dtype=np.int64)
-    history, log_weights = numbers[: max_steps + 1], numbers[max_steps + 1 :]
-    start = (address_of(visit, "visit"), problem, STATISTICS_OF_LABELS, labels, softness, parameters, log_weights, history)
-    em_steps(*start, max_steps, 0.0, progress, NO_MATRIX)
-    return functools.reduce(operator.or_, progress[2:].tolist())
-
-
-def available_threads() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """M-steps from fixed labels (n,), see :func:`follow_labels`. Returns the union of the plates' last flags."""
+    flags = np.zeros(problem.sizes.n_plates, dtype=np.int64)
+    log_weights = np.zeros(problem.sizes.n_components)
+    label_steps(address_of(visit, "visit"), problem, labels, softness, max_steps, parameters, log_weights, flags)
+    return functools.reduce(operator.or_, flags.tolist())

@@ -92,10 +92,15 @@ OUTPUTS = 2
 
 
 class Task(NamedTuple):
-    """What a pass is for. An output of size 0 is not wanted."""
+    """What a pass is for. An array of size 0 is not given, or not wanted."""
 
     kind: int
     softness: float  # of labels
+    keep: int  # of each row's components only so many, the most probable, take part; 0: all of them
+    sharpness: float  # power of every posterior, 1 / temperature
+    seed: int  # of the draws that give every row to one component; -1: no draws
+    known: Ints  # (n_rows,) given: the component that a row is known to belong to; -1: unknown
+    beliefs: Floats  # (n_rows, k) given: logs of factors that the row's densities are multiplied by
     labels: Ints  # (n_rows,) given, or an output: the most probable component, the first on a tie
     density: Floats  # (n_rows,) output: log-density of each row
     posterior: Floats  # (n_rows, k) output: responsibilities
@@ -105,7 +110,26 @@ class Task(NamedTuple):
 NO_FLOATS = np.empty(0)
 NO_LABELS = np.empty(0, dtype=np.int64)
 NO_MATRIX = np.empty((0, 0))
-E_STEP = Task(STATISTICS_OF_DENSITIES, 0.0, NO_LABELS, NO_FLOATS, NO_MATRIX, NO_MATRIX)
+E_STEP = Task(STATISTICS_OF_DENSITIES, 0.0, 0, 1.0, -1, NO_LABELS, NO_MATRIX, NO_LABELS, NO_FLOATS, NO_MATRIX, NO_MATRIX)
+
+
+class Control(NamedTuple):
+    """How EM goes on from one pass to the next."""
+
+    max_iter: int  # M-steps
+    tolerance: float  # on the mean log-likelihood of a row; 0: exactly max_iter M-steps
+    moves_weights: bool  # whether mixing weights are learned
+    watches: bool  # whether a fall of the objective is an error
+    warming: float  # factor of the sharpness from one iteration to the next, until it is 1
+    pseudo_counts: Floats  # (k,) that the prior of the weights adds, concentrations - 1
+    constant: float  # of that prior: logarithm of its normalisation
+
+
+# Entries of a run's progress; flags of each plate's last M-step follow.
+ITERATION = 0  # M-steps so far
+REPEATS = 1  # how often the present pass was repeated
+UNWATCHED = 2  # whether a floor was met: from there on the likelihood may fall
+PROGRESS = 3
 
 
 @jit

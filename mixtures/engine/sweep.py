@@ -8,6 +8,7 @@ from numba import types
 from mixtures._numba import jit, jit_entry, matrix, next_of, wide_vectors
 from mixtures._numba_calls import MATRIX, by_address, call_accumulate, call_log_prob
 from mixtures.engine.gather import gather
+from mixtures.engine.kinds import believe, draw, keep_best, restrict, sharpen
 from mixtures.engine.plan import (
     ACCUMULATE,
     ATOMS,
@@ -255,6 +256,14 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             clear(joint)  # no other could take a row: a fit must leave parameters that exclude it, such as rate 0
         else:
             log_joint(plan, parameters, log_weights, x, mask, joint, spare)
+        if task.known.size:
+            restrict(matrix(task.known, first, 1, b)[0], joint)
+        if task.beliefs.size:
+            believe(task.beliefs, first, joint)
+        if 0 < task.keep < k:
+            keep_best(task.keep, joint, spare, top, total)
+        if task.sharpness != 1.0:
+            sharpen(joint, task.sharpness)
         if task.kind == OUTPUTS:
             if task.labels.size:
                 most_probable(joint, top, matrix(task.labels, first, 1, b)[0])
@@ -272,15 +281,19 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             row_totals(joint, totals[0])
         else:
             normalise(joint, top, total, inverse, totals[0])
+            if task.seed >= 0:
+                draw(task.seed, first, joint)
+                row_totals(joint, totals[0])
         if rows.weights.size:
             weights = matrix(rows.weights, first, 1, b)[0]
             scale_rows(joint, weights, totals[0])
         if task.kind == STATISTICS_OF_DENSITIES:
             if rows.weights.size:
                 densities(top, total, top)
-                statistics[0] += weighted_total(top, weights)
+                value = weighted_total(top, weights)
             else:
-                statistics[0] += total_of(top) + sum_of_logs(total)
+                value = total_of(top) + sum_of_logs(total)
+            statistics[0] += value / task.sharpness
         accumulate(plan, parameters, x, mask, joint, spare, totals, statistics)
 
 
@@ -289,7 +302,9 @@ INTS = types.Array(types.int64, 1, "C")
 TABLE = types.Array(types.int64, 2, "C")
 PLAN = types.NamedTuple((types.int64, types.int64, TABLE, INTS, FLOATS, FLOATS, FLOATS, TABLE), Plan)
 ROWS = types.NamedTuple((types.int64, INTS, INTS, FLOATS), Rows)
-TASK = types.NamedTuple((types.int64, types.float64, INTS, FLOATS, MATRIX, MATRIX), Task)
+TASK = types.NamedTuple(
+    (types.int64, types.float64, types.int64, types.float64, types.int64, INTS, MATRIX, INTS, FLOATS, MATRIX, MATRIX), Task
+)
 call_visit = by_address("visit", types.none, PLAN, ROWS, TASK, FLOATS, FLOATS, types.int64, types.int64, FLOATS, FLOATS)
 
 

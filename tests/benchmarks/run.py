@@ -24,7 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 from timing import take
 from works import WORKS, Work
 
-from mixtures.engine.loop import available_threads
+from mixtures.engine.team import available_threads
 
 HEADER = ["work", "peer", "target", "measured", "ours", "peer's", "floor", "ours / floor", "others"]
 

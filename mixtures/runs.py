@@ -1,0 +1,142 @@
+"""One run of EM over an assembly: how it is begun, and what its end means."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from mixtures.assembly import Assembly
+from mixtures.engine.loop import Course
+from mixtures.engine.plan import FLOORED, Floats
+from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
+from mixtures.exceptions import FitError
+from mixtures.settings import NOTHING, Knowledge, Settings
+
+logger = logging.getLogger("mixtures")
+
+
+class Run:
+    """A run of EM from packed components.
+
+    Attributes
+    ----------
+    assembly, course : the model over its rows, and where EM stands.
+    interrupted : "interrupted" by the user, "stopped" by a callback, or "".
+    """
+
+    def __init__(self, assembly: Assembly, course: Course) -> None:
+        self.assembly = assembly
+        self.course = course
+        self.interrupted = ""
+
+    @property
+    def log_weights(self) -> Floats:
+        """Logarithms of the mixing proportions (k,)."""
+        return self.course.log_weights
+
+    @property
+    def weights(self) -> Floats:
+        """Mixing proportions (k,)."""
+        return np.exp(self.course.log_weights)
+
+    @property
+    def history(self) -> Floats:
+        """Mean objective of a row at the start and after each iteration, as far as passes have told it."""
+        return self.course.history[: self.course.iteration + (self.course.status != CONTINUE)]
+
+    @property
+    def objective(self) -> float:
+        """The last one; -inf before the first pass."""
+        history = self.history
+        return float(history[-1]) if len(history) else -np.inf
+
+    @property
+    def converged(self) -> bool:
+        """Whether it ended because nothing was left to gain."""
+        return self.course.status == CONVERGED
+
+    @property
+    def floored(self) -> bool:
+        """Whether the last M-step held a scale at its floor."""
+        return any([flag & FLOORED for flag in self.course.flags.tolist()])
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether nothing has gone wrong so far."""
+        return self.course.status in (CONTINUE, CONVERGED, EXHAUSTED)
+
+    def go(self, settings: Settings, n_threads: int | None = None) -> None:
+        """Go on to the end, unless the user or a callback ends it before.
+
+        Raises
+        ------
+        FitError : see :meth:`check`.
+        """
+        try:
+            self.course.run(n_threads or settings.n_threads)
+        except KeyboardInterrupt:
+            if not self.course.iteration:
+                raise
+            self.interrupted = "interrupted"
+            self.course.stop()
+        self.check(settings)
+
+    def check(self, settings: Settings) -> None:
+        """Raise what ended the run, if that was no regular end.
+
+        Raises
+        ------
+        FitError : the log-likelihood was not finite, or fell, or a component found no parameters.
+        """
+        self.assembly.door.raise_error()
+        status = self.course.status
+        if status in (CONVERGED, EXHAUSTED):
+            if settings.verbose:
+                logger.info("EM run: %d iterations, mean log-likelihood %.9g", self.course.iteration, self.objective)
+            return
+        values: dict[str, Any] = {"iteration": self.course.iteration, "families": self.assembly.families(), "where": ""}
+        if status in (IMPOSSIBLE, NOT_A_NUMBER):
+            values["where"] = self._blame()
+        if status == FELL:
+            values["before"], values["after"] = self.course.history[self.course.iteration - 1 : self.course.iteration + 1]
+        raise FitError(MESSAGES[status].format(**values))
+
+    def _blame(self) -> str:
+        """The first row that stopped the run, in words."""
+        table = self.assembly.table
+        density = np.empty(table.n_rows)
+        self.assembly.evaluate(self.log_weights, parameters=self.course.parameters, task=self.course.task, density=density)
+        bad = np.flatnonzero(~np.isfinite(density))
+        if not len(bad):
+            return "the sum over rows is not finite"
+        cells = ", ".join(f"{table.where(j)}: {table.value(j, int(bad[0]))}" for j in range(min(8, table.n_columns)))
+        families = self.assembly.families()
+        return f"row {table.row(bad[0])} ({cells}) has log-density {density[bad[0]]} under the current components, {families}"
+
+
+def begin(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
+    """A run that starts at an assembly's parameters and these weights, which change in place."""
+    control = settings.control(len(log_weights), assembly.is_maximum_likelihood)
+    return Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, settings.task(knowledge, seed), control))
+
+
+def run_em(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
+    """One run of EM to its end.
+
+    Raises
+    ------
+    FitError : see :meth:`Run.check`.
+    """
+    run = begin(assembly, log_weights, settings, knowledge, seed)
+    run.go(settings)
+    return run
+
+
+def safe_log(weights: Floats) -> Floats:
+    """Logarithm of weights; -inf for 0, without a warning."""
+    if 0.0 not in weights.tolist():
+        return np.log(weights)
+    with np.errstate(divide="ignore"):
+        return np.log(weights)
