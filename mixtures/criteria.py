@@ -29,7 +29,11 @@ class InformationCriteria:
         """Number of free parameters: those of the components, shared ones once, and k - 1 weights."""
         components, _ = self._state()
         own = sum(component.n_parameters for component in components) - sum(_shared_by(components))
-        return int(own) + len(components) - 1
+        return int(own) + (len(components) - 1 if self._learns_weights() else 0)
+
+    def _learns_weights(self) -> bool:
+        """Whether mixing weights are parameters."""
+        return bool(getattr(self, "learn_weights", True))
 
     def bic(self, X: Any, sample_weight: Any = None) -> float:
         """Bayesian information criterion -2 log L + p log n, n the sum of weights; lower is better (Schwarz 1978)."""

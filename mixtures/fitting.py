@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,16 +14,20 @@ from mixtures.engine.status import EXHAUSTED, MESSAGES
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning
 from mixtures.history import History, Move
 from mixtures.initialise import Starter
+from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
 from mixtures.runs import Run, begin, safe_log
-from mixtures.settings import Knowledge, Settings
+from mixtures.settings import Settings
 from mixtures.standalone import complete, is_given, warn_floored
 from mixtures.table import Table
+from mixtures.warn import warn
 
 SHORT_RUN = 20
 """M-steps that every start gets before the best ones go on."""
 FINALISTS = 2
 """Starts that go on to the end."""
+AUTOMATIC_STARTS = 10
+"""Starts where their number is not given and nothing of them runs in Python."""
 
 
 @dataclass
@@ -71,9 +74,15 @@ def fit_mixture(
 
 def _searched(starter: Starter, settings: Settings) -> Run:
     """The best of several starts, at its end."""
-    count = settings.n_init or 10
+    kind = settings.e_step
+    if kind.draws or kind.sharpness < 1.0:  # what such a run comes from matters little, and it is not to be judged by its beginning
+        runs = [starter.over_all_rows(run) for run in starter.starts(settings.n_init or 1, 0)]
+        for run in runs:
+            run.go(settings)
+        return _best(runs)
+    count = settings.n_init or (AUTOMATIC_STARTS if starter.is_compiled else 1)
     if count == 1:
-        (run,) = starter.starts(1, settings.max_iter + 1)
+        (run,) = starter.starts(1, 0 if settings.watch else settings.max_iter + 1)
     else:
         runs = starter.starts(count, SHORT_RUN)
         alive = [run for run in runs if run.is_regular] or runs
@@ -127,18 +136,18 @@ def _finish(run: Run, table: Table, settings: Settings, knowledge: Knowledge) ->
         moves.append(Move(run.interrupted))
     elif not run.converged and settings.tol > 0 and not settings.e_step.draws:
         advice = MESSAGES[EXHAUSTED].format(max_iter=settings.max_iter, tol=settings.tol)
-        warnings.warn(advice, ConvergenceWarning, stacklevel=4)
+        warn(advice, ConvergenceWarning)
     if run.floored:
-        warn_floored(assembly.columns_with(course.flags, FLOORED), depth=4)
+        warn_floored(assembly.columns_with(course.flags, FLOORED))
     for sentence in dict.fromkeys(assembly.limits(course.flags)):
-        warnings.warn(sentence, DegenerateWarning, stacklevel=4)
+        warn(sentence, DegenerateWarning)
     for component in assembly.door.components:
         if getattr(component, "untold", ()):
-            component.warn_untold(depth=4)
+            component.warn_untold()
     weights = run.weights
     empty = [k for k, weight in enumerate(weights.tolist()) if weight == 0]
     if empty:
-        warnings.warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning, stacklevel=4)
+        warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning)
     history = History(run.history, moves)
     unpacked = assembly.unpack(course.parameters)
     return Fit(unpacked, weights, run.converged, course.iteration, history, labels, run.interrupted == "interrupted")

@@ -22,10 +22,11 @@ from mixtures.engine.plan import Floats, Ints
 from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_starts
 from mixtures.engine.sweep import visit
 from mixtures.engine.team import Counter, Team
+from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
 from mixtures.runs import Run, begin
 from mixtures.sample import sample_rows
-from mixtures.settings import Knowledge, Settings
+from mixtures.settings import Settings
 from mixtures.standalone import complete
 from mixtures.table import Table
 
@@ -86,7 +87,12 @@ class Starter:
     @property
     def is_plain(self) -> bool:
         """Whether labels of clusters are those of components, and no component lives in Python only."""
-        return (self._is_uniform or bool(self._hints.size)) and not self.assembly.door.components
+        return (self._is_uniform or bool(self._hints.size)) and self.is_compiled
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether no component lives in Python only."""
+        return not self.assembly.door.components
 
     def starts(self, count: int, n_steps: int) -> list[Run]:
         """So many starts, each after at most `n_steps` M-steps on the rows that stand for the table."""

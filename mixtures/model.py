@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,18 +17,22 @@ from mixtures.constraints import simplex
 from mixtures.criteria import InformationCriteria
 from mixtures.distributions.base import generator_of
 from mixtures.distributions.scipy_distribution import as_distribution
+from mixtures.e_steps import as_e_step
 from mixtures.engine.plan import Floats, Ints
 from mixtures.engine.team import available_threads
-from mixtures.exceptions import DataError, ParameterError
+from mixtures.exceptions import ConvergenceWarning, DataError, ParameterError
 from mixtures.fitting import fit_mixture
+from mixtures.knowledge import read_knowledge
 from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
 from mixtures.runs import run_em, safe_log
-from mixtures.settings import NOTHING, Settings
+from mixtures.settings import STARVED, Settings
 from mixtures.table import Table
+from mixtures.warn import warn
+from mixtures.watching import CallbackSupportMixin, listed, watcher, with_callbacks
 
 
-class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
+class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixin, BaseEstimator):
     """Finite mixture of any distributions, fitted by EM.
 
     Parameters
@@ -36,12 +41,22 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         the initialiser finds a start. A family of one column stands for every column of a wider table, independently.
     n_components : int, number of components where `components` is one distribution.
     weights : sequence of k weights with sum 1, where EM starts; None for those of the start.
-    tol : float, EM stops when the mean log-likelihood of a row gains less. 0: run exactly `max_iter` iterations.
+    learn_weights : bool; False: weights stay at `weights`, or equal where that is None.
+    weights_prior : concentration of a Dirichlet prior on the weights, a number >= 1 or a sequence of k; None for no prior.
+        Concentration 1 + c adds c rows to every component.
+    e_step : "soft", "hard", "stochastic", "tempered", or what :func:`mixtures.e_steps.truncated` and ``tempered`` make.
+        "stochastic" runs exactly `max_iter` iterations and keeps the parameters of the highest likelihood.
+    tol : float, EM stops when the mean log-likelihood of a row (plus log-priors) gains less, by the last step and by Aitken's
+        estimate of all that would follow. 0: run exactly `max_iter` iterations.
     max_iter : int >= 1.
-    n_init : int >= 1, starts to try; the best log-likelihood wins. One is enough where all parameters are given.
+    n_init : int >= 1, starts to try: each runs for some iterations, the best ones to the end. None: several, and moves of
+        components that split and merge where those find more. One is enough where all parameters are given.
+    starved : "report", "drop" or "re-seed": what becomes of a component that is left with less than one row.
     random_state : int, RandomState or None, for starts.
     n_jobs : int or None, threads; None for every processor this process may use. Results have the same bits for any number.
-    verbose : int; 1 logs every run at level INFO of the logger ``mixtures``.
+    verbose : int; 1 logs every run at level INFO of the logger ``mixtures``; 2 shows a progress bar, too (extra ``progress``).
+    callbacks : a function or a sequence of them, called with a :class:`mixtures.watching.Progress` after every iteration of the run
+        that is kept; True ends the fit there. (scikit-learn's callbacks, of ``set_callbacks``, are told as well.)
 
     Attributes
     ----------
@@ -49,7 +64,8 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
     weights_ : array (k,), mixing proportions.
     converged_ : bool.
     n_iter_ : int, EM iterations of the best run.
-    history_ : array (n_iter_ + 1,), mean log-likelihood of a row at the start and after each iteration.
+    history_ : :class:`~mixtures.history.History`, an array (n_iter_ + 1,): mean log-likelihood of a row, plus log-priors over the
+        total weight, at the start and after each iteration; its ``moves`` tell what was no EM step.
     labels_ : array (n,), most probable component of every training row; -1 for a row of weight zero.
     n_features_in_, feature_names_in_ : as in scikit-learn.
 
@@ -72,51 +88,74 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         n_components: int | None = None,
         *,
         weights: Any = None,
+        learn_weights: bool = True,
+        weights_prior: Any = None,
+        e_step: Any = "soft",
         tol: float = 1e-8,
         max_iter: int = 1000,
-        n_init: int = 1,
+        n_init: int | None = None,
+        starved: str = "report",
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        callbacks: Any = None,
     ) -> None:
         self.components = components
         self.n_components = n_components
         self.weights = weights
+        self.learn_weights = learn_weights
+        self.weights_prior = weights_prior
+        self.e_step = e_step
         self.tol = tol
         self.max_iter = max_iter
         self.n_init = n_init
+        self.starved = starved
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.callbacks = callbacks
 
     # --- fitting ---
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, labels: Any = None, responsibilities: Any = None) -> Self:
         """Fit by EM; a failed fit changes nothing.
+
+        A KeyboardInterrupt after the first iteration leaves the model as the last iteration left it, with a warning, and goes on to
+        the caller.
 
         Parameters
         ----------
         X : array (n, d), array (n,) for one column, or a frame. NaN (None, null) is a missing cell.
         y : ignored, as scikit-learn's pipelines want it; beside an array (n,) it is refused.
         sample_weight : array (n,) of finite weights >= 0 that mean repetition, or None.
+        labels : array (n,), the components that rows are known to belong to, numbers from 0 to k - 1; -1, None or NaN for unknown.
+        responsibilities : array (n, k), plausibilities >= 0 of the components for every row, which multiply the densities there
+            (Come et al. 2009, Pattern Recognition 42): a single 1 is a label, equal numbers or a row of NaN say nothing.
 
         Raises
         ------
-        DataError : a cell, a weight or the shape cannot be used; names column, row and value.
+        DataError : a cell, a weight, a label or the shape cannot be used; names column, row and value.
         FitError : EM could not go on. ParameterError : an argument of the model is wrong.
         """
         components, settings = self._checked()
         # fit(x, w) would drop the weights without a word; scikit-learn's checks want an error here, too.
         whole = Table.read(X, one_column=y is None)
         weights = read_weights(sample_weight, whole.n_rows)
-        table, used = without_zeros(whole, weights)
         k = len(components)
+        knowledge = read_knowledge(labels, responsibilities, whole.n_rows, k)
+        table, used = without_zeros(whole, weights)
+        if table is not whole and weights is not None:
+            knowledge = knowledge.take(np.flatnonzero(weights))
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
         parts = take_apart(components, table)
         check_support(parts, table)
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
-        result = fit_mixture(parts, table, used, mixing, settings, NOTHING)
+        with watcher(self, listed(self.callbacks), X) as watch:
+            if watch is not None:
+                settings = replace(settings, watch=watch)
+            result = fit_mixture(parts, table, used, mixing, settings, knowledge)
         self._remember_columns(X, whole)
         self.components_ = result.components
         self.weights_ = result.weights
@@ -127,6 +166,9 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         if table is not whole and weights is not None:
             self.labels_ = np.full(whole.n_rows, -1, dtype=np.int64)
             self.labels_[np.flatnonzero(weights)] = result.labels
+        if result.interrupted:
+            warn(f"interrupted after {self.n_iter_} iterations; the model is what the last of them left", ConvergenceWarning)
+            raise KeyboardInterrupt
         return self
 
     def _remember_columns(self, X: Any, table: Table) -> None:
@@ -146,14 +188,25 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
         components = self._listed_components()
         for name in ("max_iter", "n_init"):
             value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < 1:
+            if (not isinstance(value, (int, np.integer)) or value < 1) and not (name == "n_init" and value is None):
                 raise ParameterError(f"{name} must be a whole number >= 1, found {value!r}")
         if not (isinstance(self.tol, (int, float, np.number)) and self.tol >= 0):
             raise ParameterError(f"tol must be a number >= 0, found {self.tol!r}")
         if self.weights is not None and (not simplex.contains(self.weights) or len(self.weights) != len(components)):
             raise ParameterError(f"weights must be {len(components)} numbers, {simplex.words}, found {self.weights!r}")
+        if self.starved not in STARVED:
+            raise ParameterError(f"starved must be one of {STARVED}, found {self.starved!r}")
         settings = Settings(
-            float(self.tol), int(self.max_iter), int(self.n_init), self.random_state, self._n_threads(), self.verbose
+            float(self.tol),
+            int(self.max_iter),
+            None if self.n_init is None else int(self.n_init),
+            self.random_state,
+            self._n_threads(),
+            self.verbose,
+            as_e_step(self.e_step),
+            bool(self.learn_weights),
+            _concentrations(self.weights_prior, len(components)),
+            self.starved,
         )
         return components, settings
 
@@ -335,6 +388,21 @@ class GeneralMixtureModel(InformationCriteria, DensityMixin, BaseEstimator):
             if hasattr(component, "kernels"):
                 found.append(component)
         return found
+
+
+def _concentrations(prior: Any, k: int) -> tuple[float, ...]:
+    """Concentrations of the weights' prior, one a component; none for no prior."""
+    if prior is None:
+        return ()
+    try:
+        found = tuple(map(float, [prior] * k if np.ndim(prior) == 0 else prior))
+    except (TypeError, ValueError):
+        found = ()
+    if len(found) != k or not all(1.0 <= value < np.inf for value in found):
+        raise ParameterError(
+            f"weights_prior must be a number >= 1, or {k} of them, found {prior!r}: below 1 the density is unbounded"
+        )
+    return found
 
 
 def _two_dimensional(X: Any) -> Any:

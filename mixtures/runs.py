@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from mixtures.assembly import Assembly
+from mixtures.engine import loop
 from mixtures.engine.loop import Course
 from mixtures.engine.plan import FLOORED, Floats
 from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
 from mixtures.exceptions import FitError
-from mixtures.settings import NOTHING, Knowledge, Settings
+from mixtures.knowledge import NOTHING, Knowledge
+from mixtures.settings import Settings
 
 logger = logging.getLogger("mixtures")
 
@@ -74,14 +76,33 @@ class Run:
         ------
         FitError : see :meth:`check`.
         """
+        watch, best = settings.watch, None
+        if settings.e_step.draws:
+            best = BestOfChain(self)
         try:
-            self.course.run(n_threads or settings.n_threads)
+            self.course.run(n_threads or settings.n_threads, self._watch(watch, best))
         except KeyboardInterrupt:
             if not self.course.iteration:
                 raise
             self.interrupted = "interrupted"
+        if self.course.status == CONTINUE:
+            self.interrupted = self.interrupted or "stopped"
             self.course.stop()
         self.check(settings)
+        if best is not None:
+            best.restore(self)
+
+    def _watch(self, watch: Any, best: BestOfChain | None) -> Any:
+        """What the course calls after every iteration, if anything."""
+        if watch is None and best is None:
+            return None
+
+        def look(course: Course) -> bool:
+            if best is not None:
+                best.look(self)
+            return watch is not None and bool(watch(self))
+
+        return look
 
     def check(self, settings: Settings) -> None:
         """Raise what ended the run, if that was no regular end.
@@ -114,6 +135,31 @@ class Run:
         cells = ", ".join(f"{table.where(j)}: {table.value(j, int(bad[0]))}" for j in range(min(8, table.n_columns)))
         families = self.assembly.families()
         return f"row {table.row(bad[0])} ({cells}) has log-density {density[bad[0]]} under the current components, {families}"
+
+
+class BestOfChain:
+    """The parameters of the highest objective in a chain of stochastic steps, which has no end of its own."""
+
+    def __init__(self, run: Run) -> None:
+        self.objective = -np.inf
+        self._before = self._best = self._state(run)
+        self._floored = False
+
+    def _state(self, run: Run) -> tuple[Floats, Floats, list[Any]]:
+        return run.course.parameters.copy(), run.course.log_weights.copy(), list(run.assembly.door.components)
+
+    def look(self, run: Run) -> None:
+        """After an iteration: its pass told the objective of the parameters that it began with."""
+        objective = float(run.course.history[run.course.iteration - 1])
+        if objective > self.objective and not self._floored:  # on a floor the likelihood has no bound
+            self.objective, self._best = objective, self._before
+        self._before, self._floored = self._state(run), run.floored
+
+    def restore(self, run: Run) -> None:
+        """At the end: put the best parameters back."""
+        if run.objective < self.objective or run.floored:
+            run.course.parameters[:], run.course.log_weights[:], run.assembly.door.components[:] = self._best
+            loop.prepare(run.course.problem, run.course.parameters)
 
 
 def begin(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:

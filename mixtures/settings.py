@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import gammaln
 
 from mixtures.e_steps import SOFT, EStep
-from mixtures.engine.plan import NO_FLOATS, NO_LABELS, NO_MATRIX, STATISTICS_OF_DENSITIES, Control, Floats, Ints, Task
+from mixtures.engine.plan import NO_FLOATS, NO_LABELS, NO_MATRIX, STATISTICS_OF_DENSITIES, Control, Task
+from mixtures.knowledge import Knowledge
 
-
-@dataclass(frozen=True)
-class Knowledge:
-    """What is known of the rows' components beforehand.
-
-    labels : (n,) a component, or -1 for unknown; size 0: nothing is known.
-    beliefs : (n, k) logs of plausibilities; size 0: nothing is believed.
-    """
-
-    labels: Ints = field(default_factory=lambda: NO_LABELS)
-    beliefs: Floats = field(default_factory=lambda: NO_MATRIX)
-
-    def take(self, rows: Ints) -> Knowledge:
-        """What is known of these rows."""
-        if not self:
-            return self
-        return Knowledge(
-            self.labels[rows] if self.labels.size else self.labels, self.beliefs[rows] if self.beliefs.size else self.beliefs
-        )
-
-    def hints(self, rows: Ints) -> Ints:
-        """Labels of these rows to start from: the known ones, or those that are believed more than all others together; -1 for the
-        others; size 0 where nothing is known."""
-        if self.labels.size:
-            return self.labels[rows]
-        if self.beliefs.size:
-            beliefs = np.exp(self.beliefs[rows])
-            return np.where(beliefs.max(axis=1) > 0.5 * beliefs.sum(axis=1), beliefs.argmax(axis=1), -1)
-        return NO_LABELS
-
-    def __bool__(self) -> bool:
-        return bool(self.labels.size or self.beliefs.size)
-
-
-NOTHING = Knowledge()
+STARVED = ("report", "drop", "re-seed")
+"""What may become of components that are left with less than one row."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +31,8 @@ class Settings:
     concentrations: tuple[float, ...] = ()
     starved: str = "report"
     escape: bool = True
-    callbacks: Sequence[Callable[..., Any]] = ()
+    watch: Any = None
+    """Called with the run after every iteration; True ends it. See :mod:`mixtures.watching`."""
 
     def task(self, knowledge: Knowledge, seed: int) -> Task:
         """What a pass of EM does."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +14,7 @@ from mixtures.engine.plan import FAILED, FLOORED, LIMIT, UNSETTLED, Floats
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError, ParameterError
 from mixtures.parts import Parts, block_of, take_apart
 from mixtures.table import Table
+from mixtures.warn import warn
 
 MAX_STEPS = 2000
 """M-steps of a distribution's own fit, where its family's maximum takes several: most need ten, the slowest some hundreds."""
@@ -64,13 +64,12 @@ def _fitted(distribution: Any, block: Floats) -> Any:
     return fitted
 
 
-def warn_floored(places: Iterable[str], depth: int) -> None:
-    """Warn of scales held at their floor on the named columns, in the name of the caller `depth` calls up."""
-    warnings.warn(
+def warn_floored(places: Iterable[str]) -> None:
+    """Warn of scales held at their floor on the named columns."""
+    warn(
         f"a scale was held at its floor, 16 rounding errors of the column's largest value, on {', '.join(places)}: the rows of a "
         "component agree, or all but agree beside that value. Leave the column or the outlier out, or fit fewer components.",
         DegenerateWarning,
-        stacklevel=depth + 1,
     )
 
 
@@ -101,14 +100,13 @@ def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
     table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
     assembly, outcome = settled(distribution, table, weights)
     if outcome & UNSETTLED:
-        warnings.warn(
+        warn(
             f"{type(distribution).__name__}: the parameters still move after {MAX_STEPS} M-steps; fit again from what was found",
             ConvergenceWarning,
-            stacklevel=3,
         )
     if outcome & FLOORED:
-        warn_floored((table.where(j) for j in range(table.n_columns)), depth=3)
+        warn_floored(table.where(j) for j in range(table.n_columns))
     if outcome & LIMIT:
         for sentence in assembly.limits(outcome):
-            warnings.warn(sentence, DegenerateWarning, stacklevel=3)
+            warn(sentence, DegenerateWarning)
     return assembly.unpack()[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -13,6 +12,7 @@ from mixtures.constraints import Interval
 from mixtures.distributions.base import Declared, Floats, generator_of
 from mixtures.exceptions import DataError, DegenerateWarning
 from mixtures.table import Table
+from mixtures.warn import warn
 
 
 class OneColumn(Declared):
@@ -98,17 +98,16 @@ class OneColumn(Declared):
             if not seen.any():
                 raise DataError(f"{table.where(j)}: expected at least one observed value, found only missing cells")
             fitted.append(self._fitted(x[seen], np.ones(int(seen.sum())) if weights is None else weights[seen]))
-            fitted[-1].warn_untold(depth=2)
+            fitted[-1].warn_untold()
         return parts[0].join(fitted, table)
 
-    def warn_untold(self, depth: int) -> None:
-        """Warn of parameters that the rows did not tell, in the name of the caller `depth` calls up: at the end of a fit."""
+    def warn_untold(self) -> None:
+        """Warn of parameters that the rows did not tell: at the end of a fit."""
         if self.untold:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__}: the likelihood has no maximum in {', '.join(self.untold)}, but keeps rising towards a "
                 "limit: held where rounding ends the climb. Hold that parameter, or use the family of the limit.",
                 DegenerateWarning,
-                stacklevel=depth + 1,
             )
 
     def _em_step(self, X: Any, sample_weight: Any = None) -> Any:

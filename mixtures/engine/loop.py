@@ -143,7 +143,7 @@ def update_weights(plan, control, totals, total_weight, log_weights):
 def advance(plan, totals, control, is_pure, parameters, log_weights, trial, history, progress):
     """All that lies between two passes: objective, stopping rule, M-step. Returns a status; CONTINUE asks for the next pass.
 
-    `is_pure`: whether the pass was one of the kind that EM ends with, so that its objective can be compared with others.
+    `is_pure`: whether its objective can be compared with that of the pass before.
     """
     iteration = progress[ITERATION]
     total_weight = 0.0
@@ -195,9 +195,10 @@ _task_of = getattr(task_of, "py_func", task_of)  # for Python: too little work t
 
 
 @jit
-def is_pure(task):
-    """Whether objectives of passes like this one can be compared: no temperature that is still to change, no draws."""
-    return task.sharpness == 1.0 and task.seed < 0
+def is_pure(task, control, iteration):
+    """Whether the objectives of this iteration and of the one before can be compared: no temperature between them, no draws."""
+    before = task.sharpness * control.warming ** (iteration - 1) if task.sharpness != 1.0 else 1.0
+    return before >= 1.0 and task.seed < 0
 
 
 @jit
@@ -218,7 +219,8 @@ def climb(visit, plan, rows, task, control, until, parameters, log_weights, hist
     while status == CONTINUE and progress[ITERATION] < until:
         own = task_of(task, control, progress[ITERATION])
         sum_rows(visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
-        status = advance(plan, totals, control, is_pure(own), parameters, log_weights, trial, history, progress)
+        pure = is_pure(task, control, progress[ITERATION])
+        status = advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress)
     return status
 
 
@@ -258,7 +260,7 @@ def em_steps(visit, problem, task, control, until, parameters, log_weights, hist
     reset(plan, totals)
     for chunk in range(chunks.shape[0]):
         merge(plan, totals, chunks[chunk])
-    pure = is_pure(task_of(task, control, progress[ITERATION]))
+    pure = is_pure(task, control, progress[ITERATION])
     return advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress)
 
 
