@@ -52,6 +52,8 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
     n_init : int >= 1, starts to try: each runs for some iterations, the best ones to the end. None: several, and moves of
         components that split and merge where those find more. One is enough where all parameters are given.
     starved : "report", "drop" or "re-seed": what becomes of a component that is left with less than one row.
+    accelerate : bool; True: iterations are extrapolated where that raises the objective, which saves most of those of a slow fit.
+        False, or a `tol` of 0: EM's own steps. See :mod:`mixtures.engine.acceleration`.
     random_state : int, RandomState or None, for starts.
     n_jobs : int or None, threads; None for every processor this process may use. Results have the same bits for any number.
     verbose : int; 1 logs every run at level INFO of the logger ``mixtures``; 2 shows a progress bar, too (extra ``progress``).
@@ -95,6 +97,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         max_iter: int = 1000,
         n_init: int | None = None,
         starved: str = "report",
+        accelerate: bool = True,
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -110,6 +113,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         self.max_iter = max_iter
         self.n_init = n_init
         self.starved = starved
+        self.accelerate = accelerate
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -207,6 +211,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
             bool(self.learn_weights),
             _concentrations(self.weights_prior, len(components)),
             self.starved,
+            accelerate=bool(self.accelerate),
         )
         return components, settings
 

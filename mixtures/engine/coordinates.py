@@ -135,6 +135,33 @@ def from_free(plan, free, base, parameters, log_weights, moves_weights):
 
 
 @jit
+def average_over_components(plan, moves_weights, values):
+    """Each of `values`, one a free number, becomes their mean over the components of a plate, or over all weights."""
+    at = 0
+    for p in range(plan.plates.shape[0]):
+        plate = plan.plates[p]
+        width = 0
+        for r in range(plate[COORDINATE], plate[COORDINATE] + plate[COORDINATES]):
+            width += _numbers(plan.coordinates[r, 0], plan.coordinates[r, 2]) * plate[MEMBERS]
+        _average(values[at : at + width * plate[COUNT]], width)
+        at += width * plate[COUNT]
+    if moves_weights:
+        _average(values[at:], 1)
+
+
+@jit
+def _average(values, width):
+    """Each of `values`, rows of so many, becomes the mean of its column."""
+    for j in range(width):
+        total = 0.0
+        for i in range(j, values.size, width):
+            total += values[i]
+        total /= values.size // width
+        for i in range(j, values.size, width):
+            values[i] = total
+
+
+@jit
 def _differ(new, old):
     found = False
     for i in range(new.size):

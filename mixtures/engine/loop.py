@@ -11,6 +11,17 @@ import numpy as np
 
 from mixtures._numba import jit, jit_entry, matrix
 from mixtures._numba_calls import address_of, call_log_prior, call_maximize, call_prepare
+from mixtures.engine.acceleration import (
+    is_pending,
+    is_worse,
+    leap,
+    meets_end,
+    new_state,
+    plain_iterations,
+    settle_state,
+    undo,
+    withdraw,
+)
 from mixtures.engine.draws import stream
 from mixtures.engine.plan import (
     CHUNK_ROWS,
@@ -53,6 +64,8 @@ FALL = 1e-9
 """Fall of the objective, as a share of its size (at least 1), that no rounding explains."""
 ROUNDING = 1e-15
 """Gain, as a share of the objective's size (at least 1), that rounding hides."""
+UNDONE = 1e-12
+"""As FALL, that an extrapolation has to answer for."""
 SLICE = 2e8
 """Cells times components that compiled code visits before it lets Python look for signals: a tenth of a second or so."""
 
@@ -140,31 +153,56 @@ def update_weights(plan, control, totals, total_weight, log_weights):
 
 
 @jit
-def advance(plan, totals, control, is_pure, parameters, log_weights, trial, history, progress):
-    """All that lies between two passes: objective, stopping rule, M-step. Returns a status; CONTINUE asks for the next pass.
+def is_over(plan, control, history, iteration, accelerator):
+    """Whether nothing is left to gain, as far as gains of plain iterations tell; those of extrapolations tell little."""
+    if not control.tolerance > 0.0:
+        return False
+    plain = plain_iterations(accelerator) if accelerator.size else iteration
+    rounding = ROUNDING * max(1.0, abs(history[iteration]))
+    if plain < 1 or (plain < 2 and abs(history[iteration] - history[iteration - 1]) > rounding):
+        return False
+    return has_settled(history, iteration, control.tolerance)
 
-    `is_pure`: whether its objective can be compared with that of the pass before.
+
+@jit
+def advance(plan, totals, control, is_pure, parameters, log_weights, trial, history, progress, accelerator):
+    """All that lies between two passes: objective, stopping rule, M-step, extrapolation. Returns a status; CONTINUE asks for the
+    next pass.
+
+    `is_pure`: whether its objective can be compared with that of the pass before. `accelerator`: the state of
+    :mod:`mixtures.engine.acceleration`, of size 0 for plain EM.
     """
-    iteration = progress[ITERATION]
+    iteration, flags = progress[ITERATION], progress[PROGRESS:]
     total_weight = 0.0
     for c in range(plan.n_components):
         total_weight += totals[1 + c]
     objective = (totals[0] + log_prior(plan, control, parameters, log_weights)) / total_weight
+    if is_pending(accelerator) and is_worse(objective, history[iteration - 1]):
+        withdraw(plan, accelerator, flags, parameters, log_weights)
+        progress[REPEATS] = 0
+        return CONTINUE
     history[iteration] = objective
     if objective == -np.inf:
         return IMPOSSIBLE
     if not np.isfinite(objective):
         return NOT_A_NUMBER
     if iteration > 0 and is_pure:
-        least = history[iteration - 1] - FALL * max(1.0, abs(objective))
-        if control.watches and progress[UNWATCHED] == 0 and objective < least:
+        fall = (history[iteration - 1] - objective) / max(1.0, abs(objective))
+        if fall > UNDONE and undo(plan, accelerator, parameters, log_weights):
+            progress[ITERATION] -= 1
+            progress[REPEATS] = 0
+            return CONTINUE
+        if control.watches and progress[UNWATCHED] == 0 and fall > FALL:
             return FELL
-        if control.tolerance > 0.0 and has_settled(history, iteration, control.tolerance):
+        if is_over(plan, control, history, iteration, accelerator):
             return CONVERGED
     if iteration == control.max_iter:
         return EXHAUSTED
-    flags = progress[PROGRESS:]
     outcome = maximize(plan, totals, parameters, trial, flags, progress[REPEATS] < MAX_REPEATS)
+    if is_pending(accelerator) and not outcome & REPEAT and (outcome & FAILED or meets_end(plan, accelerator, flags)):
+        withdraw(plan, accelerator, flags, parameters, log_weights)
+        progress[REPEATS] = 0
+        return CONTINUE
     if outcome & FAILED:
         return UNFITTED
     if outcome & REPEAT:
@@ -176,6 +214,10 @@ def advance(plan, totals, control, is_pure, parameters, log_weights, trial, hist
     progress[REPEATS] = 0
     if outcome & FLOORED:
         progress[UNWATCHED] = 1
+    if accelerator.size and is_pure:
+        gain = history[iteration] - history[iteration - 1] if iteration > 0 else np.inf
+        if leap(plan, control, accelerator, flags, gain, parameters, log_weights):
+            prepare_plates(plan, parameters)
     return CONTINUE
 
 
@@ -213,14 +255,17 @@ def sum_rows(visit, plan, rows, task, parameters, log_weights, scratch, part, to
 
 
 @jit
-def climb(visit, plan, rows, task, control, until, parameters, log_weights, history, progress, scratch, part, totals, trial):
-    """EM from where `progress` stands, for at most `until` M-steps in all. Returns the status; the last four are scratch."""
+def climb(
+    visit, plan, rows, task, control, until, parameters, log_weights, history, progress, accelerator, scratch, part, totals, trial
+):  # fmt: skip
+    """EM from where `progress` stands, for at most `until` M-steps in all. Returns the status; the last four are
+    scratch."""
     status = CONTINUE
     while status == CONTINUE and progress[ITERATION] < until:
         own = task_of(task, control, progress[ITERATION])
         sum_rows(visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
         pure = is_pure(task, control, progress[ITERATION])
-        status = advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress)
+        status = advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress, accelerator)
     return status
 
 
@@ -246,7 +291,7 @@ def follow_labels(visit, plan, rows, labels, softness, max_steps, parameters, lo
 
 
 @jit_entry
-def em_steps(visit, problem, task, control, until, parameters, log_weights, history, progress, chunks):
+def em_steps(visit, problem, task, control, until, parameters, log_weights, history, progress, accelerator, chunks):
     """EM in compiled code for at most `until` M-steps in all; or, where several threads made the statistics of all chunks
     (n, n_statistics), what lies between two passes. Returns the status."""
     plan, rows = unfold(problem)
@@ -255,13 +300,14 @@ def em_steps(visit, problem, task, control, until, parameters, log_weights, hist
     if chunks.shape[0] == 0:
         scratch = scratch_for(plan)
         return climb(
-            visit, plan, rows, task, control, until, parameters, log_weights, history, progress, scratch, part, totals, trial
-        )
+            visit, plan, rows, task, control, until, parameters, log_weights, history, progress, accelerator, scratch, part, totals,
+            trial,
+        )  # fmt: skip
     reset(plan, totals)
     for chunk in range(chunks.shape[0]):
         merge(plan, totals, chunks[chunk])
     pure = is_pure(task, control, progress[ITERATION])
-    return advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress)
+    return advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress, accelerator)
 
 
 @jit_entry
@@ -289,6 +335,7 @@ class Course:
         self.task, self.control = task, control
         self.history = np.empty(control.max_iter + 1)
         self.progress = np.zeros(PROGRESS + problem.sizes.n_plates, dtype=np.int64)
+        self.accelerator = new_state(problem, control, parameters.size)
         self.status = CONTINUE
 
     def stop(self) -> None:
@@ -313,16 +360,20 @@ class Course:
 
     def run(self, n_threads: int, watch: Callable[[Course], bool] | None = None, until: int | None = None) -> None:
         """Go on to the end, or for `until` M-steps in all. Bits do not depend on `n_threads`. `watch` is called after every
-        iteration and may say to stop, by True.
+        iteration and may say to stop, by True; parameters are then those of the next pass, EM's or an extrapolation.
 
         A KeyboardInterrupt leaves everything as after some M-step.
         """
+        # The last pass follows the last M-step.
+        self._run(n_threads, watch, self.control.max_iter + 1 if until is None else until)
+        if self.status == CONTINUE and self.accelerator.size:
+            settle_state(self.problem, self.accelerator, self.parameters, self.log_weights)
+
+    def _run(self, n_threads: int, watch: Callable[[Course], bool] | None, until: int) -> None:
         sizes, steps = self.problem.sizes, (address_of(visit, "visit"), self.problem, self.task, self.control)
-        state = (self.parameters, self.log_weights, self.history, self.progress)
+        state = (self.parameters, self.log_weights, self.history, self.progress, self.accelerator)
         n_chunks = -(-sizes.n_rows // CHUNK_ROWS)
         n_threads = min(n_threads, n_chunks)
-        # The last pass follows the last M-step.
-        until = self.control.max_iter + 1 if until is None else until
         if n_threads == 1:
             stride = 1 if watch else max(1, int(SLICE / (sizes.n_rows * max(1, sizes.n_columns) * sizes.n_components)))
             while self.status == CONTINUE and self.iteration < until:
