@@ -61,7 +61,7 @@ class Settings:
             extra = concentrations - 1.0
         else:
             constant, extra = 0.0, np.zeros(n_components)
-        # Of hard assignments finitely many steps are left, of drawn ones there is no next; a tolerance of 0 asks for EM's own steps.
+        # Hard assignments settle in finitely many steps, drawn ones never; a tolerance of 0 asks for EM's own steps.
         steady = not self.e_step.draws and self.e_step.components != 1 and self.tol > 0.0
         accelerates = self.accelerate and steady and watches and is_compiled and n_components > 1
         return Control(self.max_iter, self.tol, self.learn_weights, watches, self.e_step.warming, extra, constant, accelerates)

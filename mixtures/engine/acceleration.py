@@ -61,7 +61,9 @@ IS_KNOWN = 9  # whether x holds the free numbers of the point of the last pass
 IS_LEAP = 10  # whether the point of the last M-step was an extrapolation
 KEPT = 11  # which of two places holds the EM image that it replaced
 IS_OFF = 12  # for good
-HEAD = 13
+LOST = 13  # passes that saw an extrapolation which was then given up
+AHEAD = 14  # how far least squares would have gone from EM images since the last extrapolation, in steps of EM, at most
+HEAD = 15
 
 
 @jit
@@ -139,6 +141,18 @@ def is_pending(state):
 
 
 @jit
+def all_that_follows(state, gain):
+    """Estimate, rather too large, of what is still to be gained after a plain iteration that gained so much.
+
+    With s the distance to the maximum, H minus the Hessian there and I the complete-data information, EM's step is r = I^-1 H s
+    (Dempster, Laird & Rubin 1977): about s' H s / 2 = s' I r / 2 is left to gain, of which the step gains between a half and
+    the whole of r' I r. So their ratio is at most that of the lengths of s, the extrapolation included, and r. Just after an
+    extrapolation gains fall fast, from what it stirred up, and their own ratio tells nothing of the slow directions.
+    """
+    return gain * (1.0 + state[AHEAD])
+
+
+@jit
 def is_worse(objective, before):
     """Whether an objective, or what is no number, lies below the one before by more than rounding."""
     return not objective >= before - SLACK * max(1.0, abs(before))
@@ -162,6 +176,13 @@ def withdraw(plan, state, flags, parameters, log_weights):
     old = _flags(state, plan)
     for p in range(flags.size):
         flags[p] = np.int64(old[p])
+    state[LOST] += 1.0
+    _shorten(state)
+
+
+@jit
+def _shorten(state):
+    """What follows from a bad extrapolation."""
     state[WAIT] = PATIENCE
     state[LIMIT_OF_REACH] = max(min(state[LIMIT_OF_REACH], state[LENGTH]) / REACH, 1.0)
 
@@ -253,10 +274,14 @@ def leap(plan, control, state, flags, gain, parameters, log_weights):
         state[STORED] = min(state[STORED] + 1.0, DEPTH + 1.0)
     state[IS_KNOWN] = 1.0
     _take_over(image, x)
+    before = 0.0 if state[IS_LEAP] == 1.0 else state[AHEAD]
+    state[AHEAD] = 0.0
+    is_found = state[STORED] >= 2.0 and _extrapolate(plan, control.moves_weights, state)
+    state[AHEAD] = max(state[AHEAD], before)
     if state[WAIT] > 0.0:
         state[WAIT] -= 1.0
         return False
-    if state[STORED] < 2.0 or not _extrapolate(plan, control.moves_weights, state):
+    if not is_found:
         return False
     _keep(plan, state, 1 - np.int64(state[KEPT]), parameters, log_weights)
     step = _free_vector(state, plan, STEP)
@@ -265,7 +290,8 @@ def leap(plan, control, state, flags, gain, parameters, log_weights):
     state[PENDING] = 1.0
     if not from_free(plan, x, image, parameters, log_weights, control.moves_weights):
         # Beyond the range of some parameter: no pass is needed to tell.
-        withdraw(plan, state, flags, parameters, log_weights)
+        _give_up(plan, state, parameters, log_weights)
+        _shorten(state)
         return False
     return True
 
@@ -374,6 +400,7 @@ def _limit(state, weights, last, step, change):
     if not length < np.inf:
         return False
     state[IS_CUT] = 0.0
+    state[AHEAD] = length
     if length > state[LIMIT_OF_REACH]:
         for i in range(step.size):
             step[i] *= state[LIMIT_OF_REACH] / length

@@ -12,6 +12,8 @@ import numpy as np
 from mixtures._numba import jit, jit_entry, matrix
 from mixtures._numba_calls import address_of, call_log_prior, call_maximize, call_prepare
 from mixtures.engine.acceleration import (
+    CONFIRMATION,
+    all_that_follows,
     is_pending,
     is_worse,
     leap,
@@ -157,10 +159,14 @@ def is_over(plan, control, history, iteration, accelerator):
     """Whether nothing is left to gain, as far as gains of plain iterations tell; those of extrapolations tell little."""
     if not control.tolerance > 0.0:
         return False
-    plain = plain_iterations(accelerator) if accelerator.size else iteration
-    rounding = ROUNDING * max(1.0, abs(history[iteration]))
-    if plain < 1 or (plain < 2 and abs(history[iteration] - history[iteration - 1]) > rounding):
-        return False
+    if accelerator.size:
+        gain = abs(history[iteration] - history[iteration - 1])
+        plain = plain_iterations(accelerator)
+        if gain > ROUNDING * max(1.0, abs(history[iteration])):
+            if plain < CONFIRMATION or not all_that_follows(accelerator, gain) < control.tolerance:
+                return False
+        elif plain == 0:
+            return False
     return has_settled(history, iteration, control.tolerance)
 
 
