@@ -239,7 +239,7 @@ def _write(kind, values, size, new, old):
                 return False
     elif kind == LOG:
         for i in range(size):
-            if new[i] != old[i]:
+            if new[i] != old[i] and values[i] > 0.0:
                 values[i] *= np.exp(new[i] - old[i])
                 if not (0.0 < values[i] < np.inf and abs(new[i] - old[i]) < FARTHEST):
                     return False
@@ -250,7 +250,11 @@ def _write(kind, values, size, new, old):
                 if not 0.0 < new[i] < 0.5 * TURN or not 0.0 < values[i] < 1.0:
                     return False
     elif kind == SIMPLEX:
-        total = _squares_like(new, old)
+        total = whole = 0.0
+        for i in range(size):
+            total += new[i] * new[i] if values[i] > 0.0 else 0.0
+            whole += old[i] * old[i]
+        total /= whole
         for i in range(size):
             if values[i] > 0.0:
                 values[i] = new[i] * new[i] / total
