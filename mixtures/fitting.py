@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ import numpy as np
 from mixtures.assembly import Assembly
 from mixtures.engine.plan import FLOORED, NO_FLOATS, Floats, Ints
 from mixtures.engine.status import EXHAUSTED, MESSAGES
-from mixtures.exceptions import ConvergenceWarning, DegenerateWarning
+from mixtures.escape import escaped, reseeded, starved
+from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
 from mixtures.history import History, Move
-from mixtures.initialise import Starter
+from mixtures.initialise import START_STEPS, Starter
 from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
 from mixtures.runs import Run, begin, safe_log
 from mixtures.settings import Settings
+from mixtures.spikes import is_doubtful
 from mixtures.standalone import complete, is_given, warn_floored
 from mixtures.table import Table
 from mixtures.warn import warn
@@ -62,14 +65,66 @@ def fit_mixture(
         given = [False] * k
     else:
         given = [is_given(c, table) and not _is_repeated(place, components) for place, c in enumerate(components)]
-    if all(given) or k == 1:
+    if isinstance(settings.start, Knowledge):
+        run = _started(components, given, table, weights, log_mixing, settings, knowledge)
+    elif all(given) or k == 1:
         assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
         run = begin(assembly, log_mixing.copy() if mixing is not None else np.full(k, -np.log(k)), settings, knowledge)
         run.go(settings)
+        if settings.starved == "re-seed" and starved(run):
+            run = _reseeded(Starter(components, given, table, weights, log_mixing, settings, knowledge), run, settings)
     else:
-        starter = Starter(components, given, table, weights, log_mixing, settings, knowledge)
-        run = _searched(starter, settings)
-    return _finish(run, table, settings, knowledge)
+        run = _searched(Starter(components, given, table, weights, log_mixing, settings, knowledge), settings)
+    while settings.starved == "drop" and starved(run) and not run.interrupted:
+        run = _dropped(run, settings, knowledge)
+    return _finish(run, table, settings)
+
+
+def _started(
+    components: Sequence[Parts],
+    given: Sequence[bool],
+    table: Table,
+    weights: Floats | None,
+    log_mixing: Floats,
+    settings: Settings,
+    knowledge: Knowledge,
+) -> Run:
+    """A run that starts from the M-step of labels, or of responsibilities, of every row."""
+    k, start = len(components), settings.start
+    assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
+    log_weights = np.empty(k)
+    assembly.fit_labels(start.labels, 0.0, START_STEPS, beliefs=start.beliefs, log_weights=log_weights)
+    run = begin(assembly, log_mixing.copy() if log_mixing.size else log_weights, settings, knowledge)
+    run.go(settings)
+    return run
+
+
+def _reseeded(starter: Starter, run: Run, settings: Settings) -> Run:
+    """A run on all rows with its starved components given other places."""
+    if not (starter.is_whole and starter.is_compiled):
+        return run
+    new, moves = reseeded(starter, run, settings)
+    new.moves = [*run.moves, *moves]
+    return new
+
+
+def _dropped(run: Run, settings: Settings, knowledge: Knowledge) -> Run:
+    """A run that goes on without the starved components."""
+    gone = starved(run)
+    if knowledge:
+        raise FitError(
+            f"components {gone} are left without rows, and cannot be dropped where labels or responsibilities name "
+            "components by their numbers; fit fewer components"
+        )
+    kept = [place for place in range(len(run.log_weights)) if place not in gone]
+    parts = run.assembly.unpack_parts(run.course.parameters)
+    assembly = Assembly([parts[place] for place in kept], run.assembly.table, run.row_weights)
+    left = run.log_weights[kept]
+    settings = settings._replace(concentrations=tuple(c for place, c in enumerate(settings.concentrations) if place in kept))
+    new = begin(assembly, left - np.logaddexp.reduce(left), settings)
+    new.go(settings)
+    new.moves = [*run.moves, Move("dropped", tuple(gone))]
+    return new
 
 
 def _searched(starter: Starter, settings: Settings) -> Run:
@@ -86,26 +141,36 @@ def _searched(starter: Starter, settings: Settings) -> Run:
     else:
         runs = starter.starts(count, SHORT_RUN)
         alive = [run for run in runs if run.is_regular] or runs
-        finalists = sorted(alive, key=lambda run: (run.floored, -run.objective))[:FINALISTS]
+        ranked = sorted(alive, key=lambda run: -run.objective)
+        sound = islice((run for run in ranked if not is_doubtful(run)), FINALISTS)
+        finalists = list(sound) or ranked[:FINALISTS]
         for run in finalists:
             run.go(settings, 1)
         run = _best(finalists)
+    moves: list[Move] = []
+    if settings.n_init is None and starter.is_compiled:
+        run, moves = escaped(starter, run, settings)
+    if settings.starved == "re-seed" and starter.is_compiled:
+        run, more = reseeded(starter, run, settings)
+        moves += more
     if not starter.is_whole:
         run = starter.over_all_rows(run)
     run.go(settings)
+    run.moves = moves
     return run
 
 
 def _best(runs: Sequence[Run]) -> Run:
     """The run of the best objective.
 
-    A run that ended on a floor has a likelihood without bound: it counts only where every run did. Starts that meet on one hill
-    differ by rounding, which must not choose the order of the components: the first one wins.
+    A run that ended on a floor or on a spike counts only where every run did. Starts that meet on one hill differ by rounding,
+    which must not choose the order of the components: the first one wins.
     """
     best = runs[0]
     for other in runs[1:]:
-        gain = other.objective - best.objective
-        if best.floored > other.floored or (best.floored == other.floored and gain > 1e-10):
+        is_higher = other.objective - best.objective > 1e-10
+        # higher ones lose only against sound ones, others win only against doubtful ones
+        if is_doubtful(best) >= is_doubtful(other) if is_higher else is_doubtful(best) > is_doubtful(other):
             best = other
     return best
 
@@ -127,11 +192,11 @@ def _is_equal(one: Any, other: Any) -> bool:
         return False
 
 
-def _finish(run: Run, table: Table, settings: Settings, knowledge: Knowledge) -> Fit:
+def _finish(run: Run, table: Table, settings: Settings) -> Fit:
     labels = np.empty(table.n_rows, dtype=np.int64)
     assembly, course = run.assembly, run.course
     assembly.evaluate(course.log_weights, settings.n_threads, course.parameters, task=course.task, labels=labels)
-    moves = []
+    moves = list(run.moves)
     if run.interrupted:
         moves.append(Move(run.interrupted))
     elif not run.converged and settings.tol > 0 and not settings.e_step.draws:
@@ -145,9 +210,11 @@ def _finish(run: Run, table: Table, settings: Settings, knowledge: Knowledge) ->
         if getattr(component, "untold", ()):
             component.warn_untold()
     weights = run.weights
-    empty = [k for k, weight in enumerate(weights.tolist()) if weight == 0]
-    if empty:
-        warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning)
+    if few := starved(run):
+        warn(
+            f"components {few} have no rows left, or all but none. Fit fewer components, or choose starved='drop' or 're-seed'.",
+            DegenerateWarning,
+        )
     history = History(run.history, moves)
     unpacked = assembly.unpack(course.parameters)
     return Fit(unpacked, weights, run.converged, course.iteration, history, labels, run.interrupted == "interrupted")

@@ -18,10 +18,11 @@ from sklearn.utils import check_random_state
 from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
 from mixtures.engine.kmeans import encoded
-from mixtures.engine.plan import Floats, Ints
-from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_starts
+from mixtures.engine.loop import Course
+from mixtures.engine.plan import PROGRESS, Floats, Ints
+from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_moves, try_starts
 from mixtures.engine.sweep import visit
-from mixtures.engine.team import Counter, Team
+from mixtures.engine.team import run_together
 from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
 from mixtures.runs import Run, begin
@@ -94,6 +95,10 @@ class Starter:
         """Whether no component lives in Python only."""
         return not self.assembly.door.components
 
+    def _kind(self, number: int) -> int:
+        """What start of this number is."""
+        return RANDOM if self._settings.start == "random" else KINDS[number % len(KINDS)]
+
     def starts(self, count: int, n_steps: int) -> list[Run]:
         """So many starts, each after at most `n_steps` M-steps on the rows that stand for the table."""
         if self.is_plain:
@@ -107,35 +112,53 @@ class Starter:
         return Assembly(components, self._sample_table, self._sample.weights), self._knowledge.take(self._sample.rows)
 
     def _plain(self, count: int, n_steps: int) -> list[Run]:
-        settings, k, sample = self._settings, len(self._components), self._sample
+        sample = self._sample
         if self.is_whole:
-            assembly, knowledge, order = self.assembly, self._knowledge, sample.rows
+            assembly, knowledge = self.assembly, self._knowledge
         else:
             assembly, knowledge = self._over_sample(self._components)
-            order = np.arange(len(sample.rows))
-        runs = [begin(assembly, np.empty(k), settings, knowledge, self.seed) for _ in range(count)]
-        control, task = runs[0].course.control, runs[0].course.task
+        given, kinds = np.array(self._given), np.array([self._kind(number) for number in range(count)])
+        data = (self._z, self._order, sample.weights, self._hints, self.seed, kinds, SOFTNESS, LLOYD_ITERATIONS, START_STEPS)
+        template = (given, assembly.parameters, self._mixing)
+        return self._side_by_side(try_starts, count, n_steps, assembly, knowledge, (*template, *data))
+
+    @property
+    def _order(self) -> Ints:
+        """Places, among the rows that EM starts on, of those that were clustered."""
+        return self._sample.rows if self.is_whole else np.arange(len(self._sample.rows))
+
+    def _side_by_side(
+        self, function: Any, count: int, n_steps: int, assembly: Assembly, knowledge: Knowledge, arguments: tuple[Any, ...]
+    ) -> list[Run]:
+        """Runs that a compiled function makes, the same ones for any number of threads."""
+        settings, k = self._settings, len(self._components)
+        control = settings.control(k, assembly.is_maximum_likelihood, not assembly.door.components)
+        task = settings.task(knowledge, self.seed)
+        width, n_plates = min(n_steps, settings.max_iter) + 1, assembly.problem.sizes.n_plates
         parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
-        history = np.empty((count, min(n_steps, settings.max_iter) + 1))
-        progress = np.zeros((count, runs[0].course.progress.size), np.int64)
+        history, progress = np.empty((count, width)), np.zeros((count, PROGRESS + n_plates), np.int64)
         statuses = np.zeros(count, np.int64)
-        given, kinds = np.array(self._given), np.resize(KINDS, count)
-        steps = (START_STEPS, parameters, log_weights, history, progress, statuses)
-        data = (self._z, order, sample.weights, self._hints, self.seed, kinds, SOFTNESS, LLOYD_ITERATIONS)
-        with Team(min(settings.n_threads, count)) as team:
-            team.run(
-                try_starts, address_of(visit, "visit"), assembly.problem, task, control, n_steps, given, assembly.parameters,
-                self._mixing, *data, *steps, Counter,
-            )  # fmt: skip
-        for number, run in enumerate(runs):
-            run.course.resume(parameters[number], log_weights[number], history[number], progress[number], int(statuses[number]))
-        return runs
+        plan = (address_of(visit, "visit"), assembly.problem, task, control, n_steps)
+        outputs = (parameters, log_weights, history, progress, statuses)
+        run_together(min(settings.n_threads, count), function, *plan, *arguments, *outputs)
+        return [
+            Run(assembly, Course(assembly.problem, values, weights, past, state, task, control, status))
+            for values, weights, past, state, status in zip(*outputs[:4], statuses.tolist(), strict=True)
+        ]
+
+    def moved(self, run: Run, moves: Ints, n_steps: int) -> list[Run]:
+        """Runs that follow moves (moves, 2) of components away from where a run on the rows that EM starts on has ended."""
+        course = run.course
+        data = (self._z, self._order, self._sample.weights, self._hints, self.seed, moves, SOFTNESS, START_STEPS)
+        knowledge = self._knowledge if self.is_whole else self._knowledge.take(self._sample.rows)
+        template = (course.parameters, course.log_weights)
+        return self._side_by_side(try_moves, len(moves), n_steps, run.assembly, knowledge, (*template, *data))
 
     def _matched(self, number: int, n_steps: int) -> Run:
         """A start of components of several families, or of which some are given: each gets the cluster that suits it."""
         k = len(self._components)
         labels = np.empty(len(self._sample.rows), dtype=np.int64)
-        kind = KINDS[number % len(KINDS)]
+        kind = self._kind(number)
         label_starts(self._z, self._sample.weights, kind, self.seed, number, LLOYD_ITERATIONS, self._hints, k, labels)
         shares = np.bincount(labels, weights=self._sample.weights, minlength=k)
         if self._is_uniform:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -22,14 +21,14 @@ from mixtures.engine.plan import Floats, Ints
 from mixtures.engine.team import available_threads
 from mixtures.exceptions import ConvergenceWarning, DataError, ParameterError
 from mixtures.fitting import fit_mixture
-from mixtures.knowledge import read_knowledge
+from mixtures.knowledge import read_knowledge, read_start
 from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
 from mixtures.runs import run_em, safe_log
 from mixtures.settings import STARVED, Settings
 from mixtures.table import Table
 from mixtures.warn import warn
-from mixtures.watching import CallbackSupportMixin, listed, watcher, with_callbacks
+from mixtures.watching import CallbackSupportMixin, is_watched, watcher, with_callbacks
 
 
 class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixin, BaseEstimator):
@@ -51,7 +50,9 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
     max_iter : int >= 1.
     n_init : int >= 1, starts to try: each runs for some iterations, the best ones to the end. None: several, and moves of
         components that split and merge where those find more. One is enough where all parameters are given.
-    starved : "report", "drop" or "re-seed": what becomes of a component that is left with less than one row.
+    start : where EM starts, for components without parameters: "clusters" (weighted k-means++, in several variants in turn),
+        "random" (around rows drawn at random), labels (n,) or responsibilities (n, k) of all rows, from whose M-step EM goes on.
+    starved : "report", "drop" or "re-seed": what becomes of a component that is left without rows.
     accelerate : bool; True: iterations are extrapolated where that raises the objective, which saves most of those of a slow fit.
         False, or a `tol` of 0: EM's own steps. See :mod:`mixtures.engine.acceleration`.
     random_state : int, RandomState or None, for starts.
@@ -96,6 +97,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         tol: float = 1e-8,
         max_iter: int = 1000,
         n_init: int | None = None,
+        start: Any = "clusters",
         starved: str = "report",
         accelerate: bool = True,
         random_state: Any = None,
@@ -112,6 +114,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         self.tol = tol
         self.max_iter = max_iter
         self.n_init = n_init
+        self.start = start
         self.starved = starved
         self.accelerate = accelerate
         self.random_state = random_state
@@ -148,17 +151,21 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         weights = read_weights(sample_weight, whole.n_rows)
         k = len(components)
         knowledge = read_knowledge(labels, responsibilities, whole.n_rows, k)
+        start = read_start(self.start, whole.n_rows, k)
         table, used = without_zeros(whole, weights)
         if table is not whole and weights is not None:
-            knowledge = knowledge.take(np.flatnonzero(weights))
+            seen = np.flatnonzero(weights)
+            knowledge, start = knowledge.take(seen), start if isinstance(start, str) else start.take(seen)
+        settings = settings._replace(start=start)
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
         parts = take_apart(components, table)
         check_support(parts, table)
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
-        with watcher(self, listed(self.callbacks), X) as watch:
-            if watch is not None:
-                settings = replace(settings, watch=watch)
+        if is_watched(self):
+            with watcher(self, X) as watch:
+                result = fit_mixture(parts, table, used, mixing, settings._replace(watch=watch), knowledge)
+        else:
             result = fit_mixture(parts, table, used, mixing, settings, knowledge)
         self._remember_columns(X, whole)
         self.components_ = result.components

@@ -13,6 +13,7 @@ from mixtures.engine.loop import Course
 from mixtures.engine.plan import FLOORED, Floats
 from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
 from mixtures.exceptions import FitError
+from mixtures.history import Move
 from mixtures.knowledge import NOTHING, Knowledge
 from mixtures.settings import Settings
 
@@ -25,6 +26,7 @@ class Run:
     Attributes
     ----------
     assembly, course : the model over its rows, and where EM stands.
+    moves : what led to where it began and was no EM step.
     interrupted : "interrupted" by the user, "stopped" by a callback, or "".
     """
 
@@ -32,6 +34,7 @@ class Run:
         self.assembly = assembly
         self.course = course
         self.interrupted = ""
+        self.moves: list[Move] = []
 
     @property
     def log_weights(self) -> Floats:
@@ -63,6 +66,12 @@ class Run:
     def floored(self) -> bool:
         """Whether the last M-step held a scale at its floor."""
         return any([flag & FLOORED for flag in self.course.flags.tolist()])
+
+    @property
+    def row_weights(self) -> Floats | None:
+        """Weights of the rows (n,); None for 1."""
+        weights = self.assembly.problem.weights
+        return weights if weights.size else None
 
     @property
     def is_regular(self) -> bool:
@@ -164,8 +173,10 @@ class BestOfChain:
 
 def begin(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
     """A run that starts at an assembly's parameters and these weights, which change in place."""
-    control = settings.control(len(log_weights), assembly.is_maximum_likelihood, not assembly.door.components)
-    return Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, settings.task(knowledge, seed), control))
+    k = assembly.problem.sizes.n_components
+    control = settings.control(k, assembly.is_maximum_likelihood, not assembly.door.components)
+    task = settings.task(knowledge, seed)
+    return Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, None, None, task, control))
 
 
 def run_em(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import gammaln
@@ -13,11 +12,10 @@ from mixtures.engine.plan import NO_FLOATS, NO_LABELS, NO_MATRIX, STATISTICS_OF_
 from mixtures.knowledge import Knowledge
 
 STARVED = ("report", "drop", "re-seed")
-"""What may become of components that are left with less than one row."""
+"""What may become of components that are left without rows."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How to run EM; the arguments of the same names of the model."""
 
     tol: float
@@ -30,7 +28,8 @@ class Settings:
     learn_weights: bool = True
     concentrations: tuple[float, ...] = ()
     starved: str = "report"
-    escape: bool = True
+    start: Any = "clusters"
+    """"clusters", "random", or :class:`mixtures.knowledge.Knowledge` of every row: labels, or responsibilities."""
     accelerate: bool = True
     watch: Any = None
     """Called with the run after every iteration; True ends it. See :mod:`mixtures.watching`."""
@@ -55,12 +54,11 @@ class Settings:
     def control(self, n_components: int, watches: bool, is_compiled: bool) -> Control:
         """How EM goes on from pass to pass; `watches`: every component maximises its likelihood; `is_compiled`: none lives in
         Python only."""
+        constant, extra = 0.0, np.zeros(n_components)
         if self.concentrations and self.learn_weights:
             concentrations = np.array(self.concentrations)
             constant = float(gammaln(concentrations.sum()) - gammaln(concentrations).sum())
             extra = concentrations - 1.0
-        else:
-            constant, extra = 0.0, np.zeros(n_components)
         # Hard assignments settle in finitely many steps, drawn ones never; a tolerance of 0 asks for EM's own steps.
         steady = not self.e_step.draws and self.e_step.components != 1 and self.tol > 0.0
         accelerates = self.accelerate and steady and watches and is_compiled and n_components > 1

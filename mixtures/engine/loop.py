@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import operator
 from collections.abc import Callable
@@ -59,7 +58,7 @@ from mixtures.engine.plan import (
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
 from mixtures.engine.sweep import call_visit, merge, reset, scratch_for, visit, visit_chunks
-from mixtures.engine.team import Counter, Team
+from mixtures.engine.team import Counter, Team, run_together
 
 MAX_REPEATS = 3
 FALL = 1e-9
@@ -276,12 +275,15 @@ def climb(
 
 
 @jit
-def follow_labels(visit, plan, rows, labels, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial):
-    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says, in which nothing is estimated about
-    the rows: one, or as many as families ask for. Returns the union of the plates' last flags."""
+def follow_labels(
+    visit, plan, rows, labels, beliefs, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial
+):  # fmt: skip
+    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says, or, where there are none, from fixed
+    responsibilities, logs (n, k): nothing is estimated about the rows. One step, or as many as families ask for; `totals` are
+    the statistics of the last one. Returns the union of the plates' last flags."""
     nothing = matrix(totals, 0, 0, 0)
     empty = matrix(totals, 0, 1, 0)[0]
-    task = Task(STATISTICS_OF_LABELS, softness, 0, 1.0, -1, labels[:0], nothing, labels, empty, nothing, nothing)
+    task = Task(STATISTICS_OF_LABELS, softness, 0, 1.0, -1, labels[:0], beliefs, labels, empty, nothing, nothing)
     outcome = steps = repeats = 0
     while steps < max_steps:
         sum_rows(visit, plan, rows, task, parameters, log_weights, scratch, part, totals)
@@ -317,14 +319,20 @@ def em_steps(visit, problem, task, control, until, parameters, log_weights, hist
 
 
 @jit_entry
-def label_steps(visit, problem, labels, softness, max_steps, parameters, log_weights, flags):
-    """:func:`follow_labels`, for Python."""
+def label_steps(visit, problem, labels, beliefs, softness, max_steps, parameters, log_weights, flags):
+    """:func:`follow_labels`, for Python; log_weights become those of the shares of all rows."""
     plan, rows = unfold(problem)
     part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
     scratch, trial = scratch_for(plan), np.empty(parameters.size)
-    return follow_labels(
-        visit, plan, rows, labels, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial
+    outcome = follow_labels(
+        visit, plan, rows, labels, beliefs, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial
     )
+    whole = 0.0
+    for c in range(plan.n_components):
+        whole += totals[1 + c]
+    for c in range(plan.n_components):
+        log_weights[c] = log(totals[1 + c] / whole)
+    return outcome
 
 
 class Course:
@@ -336,13 +344,22 @@ class Course:
     history : (max_iter + 1,) objective before each M-step, of which `iteration` + 1 (one less before the first pass) are there.
     """
 
-    def __init__(self, problem: Problem, parameters: Floats, log_weights: Floats, task: Task, control: Control) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        parameters: Floats,
+        log_weights: Floats,
+        history: Floats | None,
+        progress: Ints | None,
+        task: Task,
+        control: Control,
+        status: int = CONTINUE,
+    ) -> None:
         self.problem, self.parameters, self.log_weights = problem, parameters, log_weights
-        self.task, self.control = task, control
-        self.history = np.empty(control.max_iter + 1)
-        self.progress = np.zeros(PROGRESS + problem.sizes.n_plates, dtype=np.int64)
-        self.accelerator = new_state(problem, control, parameters.size)
-        self.status = CONTINUE
+        self.task, self.control, self.status = task, control, status
+        self.progress = np.zeros(PROGRESS + problem.sizes.n_plates, dtype=np.int64) if progress is None else progress
+        self.history = np.empty(control.max_iter + 1) if history is None else history
+        self.accelerator: Floats | None = None
 
     def stop(self) -> None:
         """End here: one more pass tells the objective of what has been reached."""
@@ -359,20 +376,22 @@ class Course:
         """Flags of every plate's last M-step."""
         return self.progress[PROGRESS:]
 
-    def resume(self, parameters: Floats, log_weights: Floats, history: Floats, progress: Ints, status: int) -> None:
-        """Stand where another one got to, in the same model."""
-        self.parameters, self.log_weights, self.progress, self.status = parameters, log_weights, progress, status
-        self.history[: self.iteration + 1] = history[: self.iteration + 1]
-
     def run(self, n_threads: int, watch: Callable[[Course], bool] | None = None, until: int | None = None) -> None:
         """Go on to the end, or for `until` M-steps in all. Bits do not depend on `n_threads`. `watch` is called after every
         iteration and may say to stop, by True; parameters are then those of the next pass, EM's or an extrapolation.
 
         A KeyboardInterrupt leaves everything as after some M-step.
         """
+        if self.status != CONTINUE:
+            return
+        if self.history.size <= self.control.max_iter:
+            past, self.history = self.history, np.empty(self.control.max_iter + 1)
+            self.history[: past.size] = past
+        if self.accelerator is None:
+            self.accelerator = new_state(self.problem, self.control, self.parameters.size)
         # The last pass follows the last M-step.
         self._run(n_threads, watch, self.control.max_iter + 1 if until is None else until)
-        if self.status == CONTINUE and self.accelerator.size:
+        if self.accelerator.size and self.status == CONTINUE:
             settle_state(self.problem, self.accelerator, self.parameters, self.log_weights)
 
     def _run(self, n_threads: int, watch: Callable[[Course], bool] | None, until: int) -> None:
@@ -393,7 +412,7 @@ class Course:
             while self.status == CONTINUE and self.iteration < until:
                 before = self.iteration
                 task = _task_of(self.task, self.control, before)
-                team.run(visit_chunks, steps[0], self.problem, task, self.parameters, self.log_weights, Counter, chunks)
+                team.run(visit_chunks, steps[0], self.problem, task, self.parameters, self.log_weights, chunks, Counter)
                 self.status = em_steps(*steps, 0, *state, chunks)
                 if watch and self.iteration > before and watch(self):
                     break
@@ -420,19 +439,23 @@ def evaluate(
         NO_MATRIX if posterior is None else posterior,
         NO_MATRIX if log_joint is None else log_joint,
     )
-    pass_over = (address_of(visit, "visit"), problem, task, parameters, log_weights)
     n_threads = min(n_threads, -(-problem.sizes.n_rows // CHUNK_ROWS))
-    if n_threads <= 1:
-        counter = ctypes.c_int64(0)
-        visit_chunks(*pass_over, ctypes.addressof(counter), NO_MATRIX)
-        return
-    with Team(n_threads) as team:
-        team.run(visit_chunks, *pass_over, Counter, NO_MATRIX)
+    run_together(n_threads, visit_chunks, address_of(visit, "visit"), problem, task, parameters, log_weights, NO_MATRIX)
 
 
-def fit_labels(problem: Problem, parameters: Floats, labels: Ints, softness: float, max_steps: int) -> int:
-    """M-steps from fixed labels (n,), see :func:`follow_labels`. Returns the union of the plates' last flags."""
+def fit_labels(
+    problem: Problem,
+    parameters: Floats,
+    labels: Ints,
+    softness: float,
+    max_steps: int,
+    beliefs: Floats = NO_MATRIX,
+    log_weights: Floats | None = None,
+) -> int:
+    """M-steps from fixed labels (n,) or responsibilities, see :func:`follow_labels`; `log_weights` (k,) become those of their
+    shares. Returns the union of the plates' last flags."""
     flags = np.zeros(problem.sizes.n_plates, dtype=np.int64)
-    log_weights = np.zeros(problem.sizes.n_components)
-    label_steps(address_of(visit, "visit"), problem, labels, softness, max_steps, parameters, log_weights, flags)
+    log_weights = np.empty(problem.sizes.n_components) if log_weights is None else log_weights
+    log_weights.fill(0.0)
+    label_steps(address_of(visit, "visit"), problem, labels, beliefs, softness, max_steps, parameters, log_weights, flags)
     return functools.reduce(operator.or_, flags.tolist())

@@ -1,4 +1,4 @@
-"""Starts of EM tried side by side, in compiled code: labels of clusters, a first M-step, some iterations."""
+"""Starts of EM, and moves away from where it ended, tried side by side in compiled code: labels, an M-step, some iterations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mixtures.engine.acceleration import restart, settle, state_for
 from mixtures.engine.draws import stream
 from mixtures.engine.kmeans import improve, seed_centres, seed_rows
 from mixtures.engine.loop import climb, follow_labels, prepare_plates
-from mixtures.engine.plan import COUNT, FIRST, PARAMETER, PARAMETERS, PROGRESS, unfold
+from mixtures.engine.plan import CHUNK_ROWS, COUNT, FIRST, OUTPUTS, PARAMETER, PARAMETERS, PROGRESS, Task, unfold
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE
-from mixtures.engine.sweep import scratch_for
+from mixtures.engine.sweep import call_visit, scratch_for
 
 THOROUGH = 0
 """Greedy k-means++ centres, moved by Lloyd's iterations."""
@@ -119,7 +119,7 @@ def try_starts(
             for c in range(k):
                 weights[c] = mixing[c]
         flags = progress[number, PROGRESS:]
-        follow_labels(visit, plan, rows, every, softness, steps, own, weights, flags, scratch, part, totals, trial)
+        follow_labels(visit, plan, rows, every, task.posterior, softness, steps, own, weights, flags, scratch, part, totals, trial)
         put_back(plan, given, template, own)
         prepare_plates(plan, own)
         for i in range(progress.shape[1]):
@@ -137,11 +137,88 @@ def try_starts(
 def label_starts(z, row_weights, kind, seed, number, lloyd, hints, n_components, labels):
     """Labels (m,) of the clusters of one start."""
     d, m = z.shape
-    lines, centres, sums, mass = (
-        np.empty((5, m)),
-        np.empty((n_components, d)),
-        np.empty((n_components, d)),
-        np.empty((n_components, d)),
-    )
+    lines, centres = np.empty((5, m)), np.empty((n_components, d))
+    sums, mass = np.empty((n_components, d)), np.empty((n_components, d))
     nearest = np.empty(m, dtype=np.int64)
     label_rows(z, row_weights, kind, stream(seed, number), lloyd, hints, centres, sums, mass, labels, nearest, lines)
+
+
+@jit
+def label_all(visit, plan, rows, task, parameters, log_weights, labels, scratch):
+    """labels (n_rows,) = the most probable component of every row."""
+    empty, nothing = task.density, task.posterior
+    kind = Task(OUTPUTS, 0.0, 0, 1.0, -1, task.known, task.beliefs, labels, empty, nothing, nothing)
+    for start in range(0, rows.n_rows, CHUNK_ROWS):
+        stop = min(start + CHUNK_ROWS, rows.n_rows)
+        call_visit(visit, plan, rows, kind, parameters, log_weights, start, stop, scratch, empty)
+
+
+@jit
+def split(z, row_weights, order, target, moved, seed, labels, centres, sums, mass, halves, nearest, own, lines):
+    """Of the rows labelled `target`, those nearer to the second of two centres get the label `moved`; `order` (m,) are the places
+    in `labels` of the rows of z (D, m). Two-means from greedy k-means++ seeds; the last five are scratch, `centres` (2, D)."""
+    for i in range(own.size):
+        own[i] = row_weights[i] if labels[order[i]] == target else 0.0
+        halves[i] = -1
+    seed_centres(z, own, seed, 3, centres, lines)
+    improve(z, own, centres, halves, 10, sums, mass, nearest, lines)
+    for i in range(own.size):
+        if own[i] > 0.0 and halves[i] == 1:
+            labels[order[i]] = moved
+
+
+@jit_entry
+def try_moves(
+    visit, problem, task, control, until, template, mixing, z, order, row_weights, hints, seed, moves, softness, steps,
+    parameters, log_weights, history, progress, statuses, counter,
+):  # fmt: skip
+    """Move number `counter` of `moves` (moves, 2), and the next, until all have been made, and run for `until` M-steps each.
+
+    A move (j, l) takes component j away from where it is, for others to take its rows, and gives it one half of the rows of
+    component l: split and merge (Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12). All others keep their parameters
+    of the `template` and weights of `mixing` (k,), logs. Everything else is as for :func:`try_starts`.
+    """
+    plan, rows = unfold(problem)
+    k, m, d = plan.n_components, z.shape[1], z.shape[0]
+    part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
+    scratch, trial, accelerator = scratch_for(plan), np.empty(template.size), state_for(plan, control, template.size)
+    lines, centres, sums, mass = np.empty((5, m)), np.empty((2, d)), np.empty((2, d)), np.empty((2, d))
+    halves, nearest, own = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m)
+    labels, stays = np.empty(rows.n_rows, dtype=np.int64), np.empty(k, dtype=np.bool_)
+    while True:
+        number = next_of(counter)
+        if number >= moves.shape[0]:
+            return
+        moved, target = moves[number, 0], moves[number, 1]
+        values, weights = parameters[number], log_weights[number]
+        for i in range(template.size):
+            values[i] = template[i]
+        for c in range(k):
+            stays[c] = c != moved and c != target
+            weights[c] = mixing[c] if c != moved else -np.inf
+        label_all(visit, plan, rows, task, values, weights, labels, scratch)
+        split(z, row_weights, order, target, moved, stream(seed, number), labels, centres, sums, mass, halves, nearest, own, lines)
+        for i in range(hints.size):
+            labels[order[i]] = hints[i] if hints[i] >= 0 else labels[order[i]]
+        share = log(0.5) + weights[target]
+        weights[moved] = weights[target] = share
+        total = 0.0
+        for c in range(k):
+            total += np.exp(weights[c])
+        for c in range(k):
+            weights[c] -= log(total)
+        flags = progress[number, PROGRESS:]
+        follow_labels(
+            visit, plan, rows, labels, task.posterior, softness, steps, values, weights, flags, scratch, part, totals, trial
+        )
+        put_back(plan, stays, template, values)
+        prepare_plates(plan, values)
+        for i in range(progress.shape[1]):
+            progress[number, i] = 0
+        past, state = history[number], progress[number]
+        restart(accelerator)
+        statuses[number] = climb(
+            visit, plan, rows, task, control, until, values, weights, past, state, accelerator, scratch, part, totals, trial
+        )
+        if statuses[number] == CONTINUE:
+            settle(plan, accelerator, values, weights)
