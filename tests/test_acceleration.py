@@ -28,7 +28,7 @@ from mixtures.runs import begin
 from mixtures.settings import Settings
 from mixtures.table import Table
 
-from .random_models import assert_never_falls, flat, random_mixture, random_table, table_of
+from .random_models import assert_never_falls, random_mixture, random_table, table_of
 
 DEATHS = np.repeat(np.arange(10.0), [162, 267, 271, 185, 111, 61, 27, 8, 3, 1])
 """Notices of deaths of women of 80 and more in The Times, 1910 to 1912, by day (Titterington, Smith & Makov 1985, table 4.3.1)."""
@@ -55,7 +55,18 @@ def course_of(components, rows, **arguments):
 
 def parameters_of(model):
     factors = [getattr(c, "factors", {0: c}).values() for c in model.components_]
-    return np.concatenate([model.weights_, *(np.ravel(flat(f)) for own in factors for f in own)])
+    values = [np.ravel(value) for own in factors for f in own for value in getattr(f, "base", f).parameter_values().values()]
+    return np.concatenate([model.weights_, *values])
+
+
+def heavy_tails():
+    random = np.random.default_rng(3)
+    return np.concatenate([random.standard_t(3.0, 500), 3.0 + random.standard_t(4.0, 500)])
+
+
+def counts_with_zeros():
+    random = np.random.default_rng(4)
+    return np.concatenate([random.poisson(1.5, 400), random.poisson(6.0, 400), np.zeros(200)]).astype(float)
 
 
 def rows_of_mixed_kinds(n=600):
@@ -67,33 +78,40 @@ def rows_of_mixed_kinds(n=600):
 
 
 CASES = {
-    "Normal": ([Normal(-1.0, 1.0), Normal(2.0, 1.0)], two_normals(1000)),
+    "Normal": ([Normal(-1.0, 1.0), Normal(2.0, 1.0)], two_normals(1000, 2.5)),
     "Poisson": ([Poisson(1.0), Poisson(3.0)], DEATHS),
-    "StudentT": ([StudentT(5.0, -1.0, 1.0), StudentT(5.0, 2.0, 1.0)], two_normals(1000, 3.0)),
+    "StudentT": ([StudentT(5.0, -1.0, 1.0), StudentT(5.0, 2.0, 1.0)], heavy_tails()),
     "Gamma": ([Gamma(2.0, 2.0), Gamma(5.0, 1.0)], np.exp(two_normals(1000, 2.0))),
     "Normal and Exponential": ([Normal(2.0, 1.0), Exponential(1.0)], np.abs(two_normals(1000, 2.5))),
     "VonMises": ([VonMises(-3.0, 1.0), VonMises(2.0, 1.0)], np.remainder(two_normals(1000, 2.0), 2 * np.pi)),
-    "ZeroInflated": ([ZeroInflated(Poisson(1.0), 0.1), Poisson(4.0)], DEATHS),
+    "ZeroInflated": ([ZeroInflated(Poisson(1.0), 0.1), Poisson(5.0)], counts_with_zeros()),
     "Product": ([Product(Normal(m, 1.0), Poisson(2.0 + m), Bernoulli(0.4)) for m in (0.0, 1.0)], rows_of_mixed_kinds()),
     "MultivariateNormal": (
         [MultivariateNormal([m, m], [[1.0, 0.2], [0.2, 1.0]]) for m in (-1.0, 2.0)],
-        two_normals(1200, 2.0).reshape(-1, 2),
+        two_normals(1200, 2.5).reshape(-1, 2),
     ),
     "tied": (
         [MultivariateNormal([m, m], [[1.0, 0.2], [0.2, 1.0]], tied=True) for m in (-1.0, 2.0)],
-        two_normals(1200, 2.0).reshape(-1, 2),
+        two_normals(1200, 2.5).reshape(-1, 2),
     ),
-    "held": ([Frozen(Normal(0.0, 1.0), "std"), Frozen(Normal(2.0, 1.0), "std")], two_normals(1000)),
+    "held": ([Frozen(Normal(0.0, 1.0), "std"), Frozen(Normal(2.0, 1.0), "std")], two_normals(1000, 2.0)),
     "Laplace": ([Laplace(-1.0, 1.0), Laplace(3.0, 1.0)], two_normals(301, 3.0)),
 }
+
+
+def polished(model, rows):
+    """Parameters after so many more of EM's own steps that nothing moves."""
+    components, weights = model.components_, model.weights_
+    return parameters_of(GeneralMixtureModel(components, weights=weights, tol=0.0, max_iter=3000).fit(rows))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_optimum_is_that_of_plain_em(name):
     components, rows = CASES[name]
-    plain, accelerated = (fitted(components, rows, accelerate, tol=1e-15) for accelerate in (False, True))
-    np.testing.assert_allclose(parameters_of(accelerated), parameters_of(plain), rtol=1e-5, atol=1e-5)
-    assert accelerated.history_[-1] >= plain.history_[-1] - 1e-13 * abs(plain.history_[-1])
+    plain, accelerated = (fitted(components, rows, accelerate, tol=1e-13) for accelerate in (False, True))
+    np.testing.assert_allclose(parameters_of(accelerated), polished(accelerated, rows), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(polished(accelerated, rows), polished(plain, rows), rtol=1e-8, atol=1e-8)
+    assert accelerated.history_[-1] >= plain.history_[-1] - 1e-12
     assert_never_falls(accelerated.history_)
     assert accelerated.n_iter_ < plain.n_iter_
 
@@ -104,10 +122,11 @@ def test_the_slow_case_takes_far_fewer_passes():
     plain = course_of(components, rows, accelerate=False)
     accelerated = course_of(components, rows)
     assert accelerated.iteration + accelerated.accelerator[LOST] < 0.1 * plain.iteration
-    best = course_of(components, rows, tol=1e-13).history
-    assert accelerated.history[accelerated.iteration] > best[np.isfinite(best)].max() - 2e-8
+    best = course_of(components, rows, tol=1e-13)
+    assert accelerated.history[accelerated.iteration] > best.history[best.iteration] - 1e-8
 
 
+@pytest.mark.filterwarnings("ignore")  # some of these models have no maximum, or take long to get there
 @pytest.mark.parametrize("seed", range(40))
 def test_never_falls(seed):
     random = np.random.default_rng(seed)
@@ -137,7 +156,7 @@ def test_copies_that_are_tied_or_held_keep_their_bits(name):
 
 
 def test_weights_are_repetition():
-    rows = two_normals(400)
+    rows = two_normals(400, 3.0)
     counts = np.random.default_rng(2).integers(0, 4, rows.size)
     components = [Normal(-1.0, 1.0), Normal(2.0, 1.0)]
     weighted = GeneralMixtureModel(components, max_iter=5000, tol=1e-13).fit(rows, sample_weight=counts)

@@ -17,6 +17,7 @@ columns do not matter. What is added here:
   |r_t| / |r_t - r_{t-1}| times r_t (Varadhan & Roland 2008, Scandinavian Journal of Statistics 35, scheme S3), which never does.
 - The extrapolation is at most some multiple of r_t, which grows by a factor when that held it back and the point was good, and
   shrinks when the point was not.
+- Where extrapolations are given up one after the other, it is tried ever less often.
 - It begins after some plain iterations, so that the hill is EM's choice, and what ends a run are gains of plain iterations.
 
 State is an array of floats that the caller owns, of size 0 for none: the entries below, then vectors.
@@ -34,8 +35,8 @@ DEPTH = 5
 """Differences of iterates that a step combines, at most."""
 START = 5
 """Plain iterations before the first extrapolation."""
-PATIENCE = 1
-"""Plain iterations after one that was given up."""
+PATIENCE = 32
+"""Plain iterations after one that was given up, at most: 1, 2, 4, ... after one, two, three in a row."""
 CONFIRMATION = 2
 """Plain iterations, the last of a run, whose gains tell what is left to gain."""
 REACH = 4.0
@@ -62,8 +63,9 @@ IS_LEAP = 10  # whether the point of the last M-step was an extrapolation
 KEPT = 11  # which of two places holds the EM image that it replaced
 IS_OFF = 12  # for good
 LOST = 13  # passes that saw an extrapolation which was then given up
-AHEAD = 14  # how far least squares would have gone from EM images since the last extrapolation, in steps of EM, at most
-HEAD = 15
+PAUSE = 14  # plain iterations that the last extrapolation cost; 0 where it was good
+AHEAD = 15  # how far least squares would have gone from EM images since the last extrapolation, in steps of EM, at most
+HEAD = 16
 
 
 @jit
@@ -183,7 +185,7 @@ def withdraw(plan, state, flags, parameters, log_weights):
 @jit
 def _shorten(state):
     """What follows from a bad extrapolation."""
-    state[WAIT] = PATIENCE
+    state[WAIT] = state[PAUSE] = min(max(2.0 * state[PAUSE], 1.0), PATIENCE)
     state[LIMIT_OF_REACH] = max(min(state[LIMIT_OF_REACH], state[LENGTH]) / REACH, 1.0)
 
 
@@ -253,7 +255,7 @@ def leap(plan, control, state, flags, gain, parameters, log_weights):
     state[PLAIN] = plain_iterations(state)
     state[IS_LEAP] = state[PENDING]
     if state[PENDING] == 1.0:
-        state[PENDING] = 0.0
+        state[PENDING] = state[PAUSE] = 0.0
         state[KEPT] = 1.0 - state[KEPT]
         if state[IS_CUT] == 1.0:
             state[LIMIT_OF_REACH] *= REACH

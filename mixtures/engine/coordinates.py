@@ -20,7 +20,6 @@ from mixtures.engine.plan import (
     COORDINATES,
     COUNT,
     FLOORED,
-    LIMIT,
     MEMBERS,
     PARAMETER,
     PARAMETERS,
@@ -83,13 +82,13 @@ def n_free(plan, moves_weights):
 
 @jit
 def to_free(plan, parameters, log_weights, moves_weights, flags, out):
-    """out = the free numbers of all plates, component by component, then of the weights. Plates whose `flags` say that a parameter
-    was held at an end of its range are not moved: 0 stands for all of theirs. `out` must hold finite numbers before."""
+    """out = the free numbers of all plates, component by component, then of the weights. Plates whose `flags` say that a scale
+    was held at its floor are not moved: 0 stands for all of theirs. `out` must hold finite numbers before."""
     at = 0
     for p in range(plan.plates.shape[0]):
         plate = plan.plates[p]
         width = plate[PARAMETERS] // plate[MEMBERS]
-        is_moved = not flags[p] & (FLOORED | LIMIT)
+        is_moved = not flags[p] & FLOORED
         for start in range(plate[PARAMETER], plate[PARAMETER] + plate[COUNT] * plate[PARAMETERS], width):
             for r in range(plate[COORDINATE], plate[COORDINATE] + plate[COORDINATES]):
                 row = plan.coordinates[r]
