@@ -64,8 +64,9 @@ KEPT = 11  # which of two places holds the EM image that it replaced
 IS_OFF = 12  # for good
 LOST = 13  # passes that saw an extrapolation which was then given up
 PAUSE = 14  # plain iterations that the last extrapolation cost; 0 where it was good
-AHEAD = 15  # how far least squares would have gone from EM images since the last extrapolation, in steps of EM, at most
-HEAD = 16
+GOOD = 15  # extrapolations that were kept
+AHEAD = 16  # how far least squares would have gone from EM images since the last extrapolation, in steps of EM, at most
+HEAD = 17
 
 
 @jit
@@ -143,15 +144,19 @@ def is_pending(state):
 
 
 @jit
-def all_that_follows(state, gain):
-    """Estimate, rather too large, of what is still to be gained after a plain iteration that gained so much.
+def all_that_follows(state, history, iteration):
+    """Estimate, rather too large, of what is still to be gained after a plain iteration.
 
     With s the distance to the maximum, H minus the Hessian there and I the complete-data information, EM's step is r = I^-1 H s
     (Dempster, Laird & Rubin 1977): about s' H s / 2 = s' I r / 2 is left to gain, of which the step gains between a half and
     the whole of r' I r. So their ratio is at most that of the lengths of s, the extrapolation included, and r. Just after an
-    extrapolation gains fall fast, from what it stirred up, and their own ratio tells nothing of the slow directions.
+    extrapolation gains fall fast, from what it stirred up, and their own ratio tells nothing of the slow directions. Nor does
+    least squares where these are many: so, if there were extrapolations, as much as came of the last ones may follow.
     """
-    return gain * (1.0 + state[AHEAD])
+    gain = abs(history[iteration] - history[iteration - 1]) * (1.0 + state[AHEAD])
+    if state[GOOD] > 0.0:
+        gain = max(gain, history[iteration] - history[max(0, iteration - DEPTH)])
+    return gain
 
 
 @jit
@@ -257,6 +262,7 @@ def leap(plan, control, state, flags, gain, parameters, log_weights):
     if state[PENDING] == 1.0:
         state[PENDING] = state[PAUSE] = 0.0
         state[KEPT] = 1.0 - state[KEPT]
+        state[GOOD] += 1.0
         if state[IS_CUT] == 1.0:
             state[LIMIT_OF_REACH] *= REACH
         if gain < control.tolerance:

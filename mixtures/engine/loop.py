@@ -162,7 +162,7 @@ def is_over(plan, control, history, iteration, accelerator):
         gain = abs(history[iteration] - history[iteration - 1])
         plain = plain_iterations(accelerator)
         if gain > ROUNDING * max(1.0, abs(history[iteration])):
-            if plain < CONFIRMATION or not all_that_follows(accelerator, gain) < control.tolerance:
+            if plain < CONFIRMATION or not all_that_follows(accelerator, history, iteration) < control.tolerance:
                 return False
         elif plain == 0:
             return False
