@@ -37,6 +37,8 @@ START = 5
 """Plain iterations before the first extrapolation."""
 PATIENCE = 32
 """Plain iterations after one that was given up, at most: 1, 2, 4, ... after one, two, three in a row."""
+SOON = 5
+"""Plain iterations within which a run that ends by itself is left alone."""
 CONFIRMATION = 2
 """Plain iterations, the last of a run, whose gains tell what is left to gain."""
 REACH = 4.0
@@ -160,6 +162,15 @@ def all_that_follows(state, history, iteration):
 
 
 @jit
+def ends_soon(history, iteration, tolerance):
+    """Whether the stopping rule will be met after few more plain iterations, by the ratio of the last two gains."""
+    if iteration < 2:
+        return False
+    gain, before = history[iteration] - history[iteration - 1], history[iteration - 1] - history[iteration - 2]
+    return 0.0 <= gain < before and gain * (gain / before) ** SOON / (1.0 - gain / before) < tolerance
+
+
+@jit
 def is_worse(objective, before):
     """Whether an objective, or what is no number, lies below the one before by more than rounding."""
     return not objective >= before - SLACK * max(1.0, abs(before))
@@ -254,9 +265,9 @@ def _take_over(values, out):
 
 
 @jit
-def leap(plan, control, state, flags, gain, parameters, log_weights):
+def leap(plan, control, state, flags, history, iteration, parameters, log_weights):
     """After an M-step: move `parameters` and `log_weights` from the EM image on to an extrapolation, if there is one to try.
-    Returns whether they moved, and are to be prepared. `gain` is that of the iteration before this M-step."""
+    Returns whether they moved, and are to be prepared. history[iteration] is the objective before this M-step."""
     state[PLAIN] = plain_iterations(state)
     state[IS_LEAP] = state[PENDING]
     if state[PENDING] == 1.0:
@@ -265,7 +276,7 @@ def leap(plan, control, state, flags, gain, parameters, log_weights):
         state[GOOD] += 1.0
         if state[IS_CUT] == 1.0:
             state[LIMIT_OF_REACH] *= REACH
-        if gain < control.tolerance:
+        if history[iteration] - history[iteration - 1] < control.tolerance:
             state[WAIT] = CONFIRMATION
     if state[IS_OFF] == 1.0:
         return False
@@ -289,7 +300,7 @@ def leap(plan, control, state, flags, gain, parameters, log_weights):
     if state[WAIT] > 0.0:
         state[WAIT] -= 1.0
         return False
-    if not is_found:
+    if not is_found or (state[GOOD] == 0.0 and ends_soon(history, iteration, control.tolerance)):
         return False
     _keep(plan, state, 1 - np.int64(state[KEPT]), parameters, log_weights)
     step = _free_vector(state, plan, STEP)

@@ -220,8 +220,7 @@ def advance(plan, totals, control, is_pure, parameters, log_weights, trial, hist
     if outcome & FLOORED:
         progress[UNWATCHED] = 1
     if accelerator.size and is_pure:
-        gain = history[iteration] - history[iteration - 1] if iteration > 0 else np.inf
-        if leap(plan, control, accelerator, flags, gain, parameters, log_weights):
+        if leap(plan, control, accelerator, flags, history, iteration, parameters, log_weights):
             prepare_plates(plan, parameters)
     return CONTINUE
 
