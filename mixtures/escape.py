@@ -34,7 +34,11 @@ def escaped(starter: Starter, run: Run, settings: Settings) -> tuple[Run, list[M
     kept: list[Move] = []
     for _ in range(2 * k):
         moves = promising_moves(run)
-        better = _better(starter, run, moves, settings)
+        try:
+            better = _better(starter, run, moves, settings)
+        except KeyboardInterrupt:
+            run.interrupted = "interrupted"
+            break
         if better is None:
             break
         new, number = better
@@ -53,6 +57,8 @@ def _better(starter: Starter, run: Run, moves: Ints, settings: Settings) -> tupl
             tried[number].go(settings, 1)
         except FitError:
             continue
+        if tried[number].interrupted:
+            raise KeyboardInterrupt
         is_better = tried[number].objective > best.objective + LEAST_GAIN
         if is_better and not (is_doubtful(tried[number]) and not is_doubtful(run)):
             best, chosen = tried[number], number

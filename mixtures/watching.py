@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mixtures.engine.plan import Floats
@@ -63,7 +63,7 @@ def _listed(callbacks: Any) -> list[Callable[[Progress], Any]]:
     ------
     ParameterError : one cannot be called.
     """
-    found = [callbacks] if callable(callbacks) else list(callbacks or ())
+    found = [callbacks] if callable(callbacks) or not isinstance(callbacks, Iterable | None) else list(callbacks or ())
     for callback in found:
         if not callable(callback):
             raise ParameterError(f"callbacks must be functions of one argument, found {callback!r}")

@@ -8,6 +8,7 @@ from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
 from mixtures.distributions import (
     Bernoulli,
+    Bounded,
     Exponential,
     Frozen,
     Gamma,
@@ -17,6 +18,7 @@ from mixtures.distributions import (
     Poisson,
     Product,
     StudentT,
+    Tied,
     VonMises,
     ZeroInflated,
 )
@@ -24,6 +26,7 @@ from mixtures.engine.acceleration import FREE, LOST, PENDING
 from mixtures.engine.loop import Course
 from mixtures.engine.plan import CHUNK_ROWS
 from mixtures.parts import take_apart
+from mixtures.priors import NormalInverseGamma
 from mixtures.runs import begin
 from mixtures.settings import Settings
 from mixtures.table import Table
@@ -94,6 +97,9 @@ CASES = {
         [MultivariateNormal([m, m], [[1.0, 0.2], [0.2, 1.0]], tied=True) for m in (-1.0, 2.0)],
         two_normals(1200, 2.5).reshape(-1, 2),
     ),
+    "tied shapes": ([Tied(Gamma(3.0, 2.0), "shape"), Tied(Gamma(3.0, 1.0), "shape")], np.exp(two_normals(1000, 2.0))),
+    "prior": ([Normal(m, 1.0, prior=NormalInverseGamma(0.0, 1.0, 2.0, 1.0)) for m in (-1.0, 2.0)], two_normals(1000, 2.5)),
+    "bounded": ([Bounded(Normal(m, 1.0), std=(0.9, 1.1)) for m in (-1.0, 2.0)], two_normals(1000, 2.0)),
     "held": ([Frozen(Normal(0.0, 1.0), "std"), Frozen(Normal(2.0, 1.0), "std")], two_normals(1000, 2.0)),
     "Laplace": ([Laplace(-1.0, 1.0), Laplace(3.0, 1.0)], two_normals(301, 3.0)),
 }
@@ -142,12 +148,14 @@ def test_never_falls(seed):
     assert_never_falls(model.history_)
 
 
-@pytest.mark.parametrize("name", ["Normal", "Gamma", "tied", "Product"])
+@pytest.mark.parametrize("name", ["Gamma", "tied", "tied shapes"])
 def test_copies_that_are_tied_or_held_keep_their_bits(name):
     components, rows = CASES[name]
     model = fitted(components, rows)
     if name == "tied":
         assert model.components_[0].covariance == model.components_[1].covariance
+    if name == "tied shapes":
+        assert model.components_[0].base.shape == model.components_[1].base.shape
     held = (
         fitted([Frozen(component, next(iter(component.parameters))) for component in components], rows) if name == "Gamma" else None
     )

@@ -33,7 +33,7 @@ from mixtures.engine.plan import FLOORED, LIMIT, unfold
 
 DEPTH = 5
 """Differences of iterates that a step combines, at most."""
-START = 5
+START = 4
 """Plain iterations before the first extrapolation."""
 PATIENCE = 32
 """Plain iterations after one that was given up, at most: 1, 2, 4, ... after one, two, three in a row."""

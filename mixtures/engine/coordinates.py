@@ -121,15 +121,12 @@ def from_free(plan, free, base, parameters, log_weights, moves_weights):
                 at += count
     if moves_weights:
         new, old = free[at : at + log_weights.size], base[at : at + log_weights.size]
-        if _differ(new, old):
-            total = _squares_like(new, old)
-            if not total > 0.0:
-                return False
-            for c in range(log_weights.size):
-                if log_weights[c] > -np.inf:
-                    if not new[c] > 0.0:
-                        return False
-                    log_weights[c] = 2.0 * np.log(new[c]) - np.log(total)
+        share = _share_of_old(new, old)
+        for c in range(log_weights.size):
+            if log_weights[c] > -np.inf and new[c] != old[c]:
+                if not new[c] > 0.0:
+                    return False
+                log_weights[c] = 2.0 * np.log(new[c]) + np.log(share)
     return True
 
 
@@ -169,13 +166,14 @@ def _differ(new, old):
 
 
 @jit
-def _squares_like(new, old):
-    """Sum of the squares of `new`, over that of `old`."""
+def _share_of_old(new, old):
+    """Sum of the squares of `old` over that of `new`, where these have moved: with it, the sum of them all stays."""
     total = whole = 0.0
     for i in range(new.size):
-        total += new[i] * new[i]
-        whole += old[i] * old[i]
-    return total / whole
+        if new[i] != old[i] and old[i] > 0.0:
+            total += new[i] * new[i]
+            whole += old[i] * old[i]
+    return whole / total
 
 
 @jit
@@ -249,14 +247,10 @@ def _write(kind, values, size, new, old):
                 if not 0.0 < new[i] < 0.5 * TURN or not 0.0 < values[i] < 1.0:
                     return False
     elif kind == SIMPLEX:
-        total = whole = 0.0
+        share = _share_of_old(new, old)
         for i in range(size):
-            total += new[i] * new[i] if values[i] > 0.0 else 0.0
-            whole += old[i] * old[i]
-        total /= whole
-        for i in range(size):
-            if values[i] > 0.0:
-                values[i] = new[i] * new[i] / total
+            if values[i] > 0.0 and new[i] != old[i]:
+                values[i] = new[i] * new[i] * share
                 if not (new[i] > 0.0 and values[i] > 0.0):
                     return False
     elif kind == COVARIANCE:
@@ -290,7 +284,10 @@ def _write(kind, values, size, new, old):
         if not abs(new[0] - old[0]) < 0.25 * TURN:
             return False
     elif kind == DIRECTION:
-        length = np.sqrt(_squares_like(new, old))
+        length = 0.0
+        for i in range(size):
+            length += new[i] * new[i]
+        length = np.sqrt(length)
         if not 0.1 < length < np.inf:
             return False
         for i in range(size):

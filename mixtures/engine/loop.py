@@ -52,6 +52,7 @@ from mixtures.engine.plan import (
     Floats,
     Ints,
     Problem,
+    Sizes,
     Task,
     unfold,
 )
@@ -67,7 +68,7 @@ ROUNDING = 1e-15
 """Gain, as a share of the objective's size (at least 1), that rounding hides."""
 UNDONE = 1e-12
 """As FALL, that an extrapolation has to answer for."""
-SLICE = 2e8
+SLICE = 2e7
 """Cells times components that compiled code visits before it lets Python look for signals: a tenth of a second or so."""
 
 
@@ -125,20 +126,21 @@ def log_prior(plan, control, parameters, log_weights):
 
 
 @jit
-def has_settled(history, iteration, tolerance):
+def has_settled(history, iteration, n_comparable, tolerance):
     """Whether what is left to gain is below the tolerance: the last gain, and Aitken's estimate of the sum of all that follow,
     gain * c / (1 - c) where gains shrink by the factor c (McLachlan & Krishnan 2008, section 4.9). Where gains grow, as they do on
-    the way from a saddle, much is left."""
+    the way from a saddle, much is left: growth that lasts is no rounding. Of the last gains, `n_comparable` are comparable."""
     gain = history[iteration] - history[iteration - 1]
     if abs(gain) <= ROUNDING * max(1.0, abs(history[iteration])):
         return True
-    if not abs(gain) < tolerance:
-        return False
-    if iteration < 2:
+    if n_comparable < 2 or not abs(gain) < tolerance:
         return False
     before = history[iteration - 1] - history[iteration - 2]
     if abs(gain) >= abs(before):
-        return abs(gain) < 1e-3 * tolerance
+        if n_comparable < 3:
+            return False
+        is_growing = gain > before and before > history[iteration - 2] - history[iteration - 3] > 0.0
+        return not is_growing and abs(gain) < 1e-3 * tolerance
     shrinking = abs(gain) / abs(before)
     return abs(gain) * shrinking / (1.0 - shrinking) < tolerance
 
@@ -154,7 +156,7 @@ def update_weights(plan, control, totals, total_weight, log_weights):
 
 
 @jit
-def is_over(plan, control, history, iteration, accelerator):
+def is_over(control, history, iteration, n_comparable, accelerator):
     """Whether nothing is left to gain, as far as gains of plain iterations tell; those of extrapolations tell little."""
     if not control.tolerance > 0.0:
         return False
@@ -166,16 +168,16 @@ def is_over(plan, control, history, iteration, accelerator):
                 return False
         elif plain == 0:
             return False
-    return has_settled(history, iteration, control.tolerance)
+    return has_settled(history, iteration, n_comparable, control.tolerance)
 
 
 @jit
-def advance(plan, totals, control, is_pure, parameters, log_weights, trial, history, progress, accelerator):
+def advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator):
     """All that lies between two passes: objective, stopping rule, M-step, extrapolation. Returns a status; CONTINUE asks for the
     next pass.
 
-    `is_pure`: whether its objective can be compared with that of the pass before. `accelerator`: the state of
-    :mod:`mixtures.engine.acceleration`, of size 0 for plain EM.
+    `n_comparable`: of the passes just before, how many have objectives that can be compared with this one's. `accelerator`: the
+    state of :mod:`mixtures.engine.acceleration`, of size 0 for plain EM.
     """
     iteration, flags = progress[ITERATION], progress[PROGRESS:]
     total_weight = 0.0
@@ -191,7 +193,7 @@ def advance(plan, totals, control, is_pure, parameters, log_weights, trial, hist
         return IMPOSSIBLE
     if not np.isfinite(objective):
         return NOT_A_NUMBER
-    if iteration > 0 and is_pure:
+    if n_comparable > 0:
         fall = (history[iteration - 1] - objective) / max(1.0, abs(objective))
         if fall > UNDONE and undo(plan, accelerator, parameters, log_weights):
             progress[ITERATION] -= 1
@@ -199,7 +201,7 @@ def advance(plan, totals, control, is_pure, parameters, log_weights, trial, hist
             return CONTINUE
         if control.watches and progress[UNWATCHED] == 0 and fall > FALL:
             return FELL
-        if is_over(plan, control, history, iteration, accelerator):
+        if is_over(control, history, iteration, n_comparable, accelerator):
             return CONVERGED
     if iteration == control.max_iter:
         return EXHAUSTED
@@ -219,18 +221,28 @@ def advance(plan, totals, control, is_pure, parameters, log_weights, trial, hist
     progress[REPEATS] = 0
     if outcome & FLOORED:
         progress[UNWATCHED] = 1
-    if accelerator.size and is_pure:
-        if leap(plan, control, accelerator, flags, history, iteration, parameters, log_weights):
+    if accelerator.size and n_comparable > 0:
+        moved = leap(plan, control, accelerator, flags, history, iteration, parameters, log_weights)
+        if moved:
             prepare_plates(plan, parameters)
     return CONTINUE
 
 
 @jit
+def sharpness_at(start, warming, iteration):
+    """Power of the posteriors in this iteration; by repeated products, which are the same in and out of compiled code."""
+    sharpness = start
+    for _ in range(iteration):
+        if sharpness >= 1.0:
+            break
+        sharpness *= warming
+    return min(1.0, sharpness)
+
+
+@jit
 def task_of(task, control, iteration):
     """The task of a pass of this iteration: posteriors sharpen from one to the next, and rows are drawn anew."""
-    sharpness, seed = task.sharpness, task.seed
-    if sharpness != 1.0:
-        sharpness = min(1.0, sharpness * control.warming**iteration)
+    sharpness, seed = sharpness_at(task.sharpness, control.warming, iteration), task.seed
     if seed >= 0:
         seed = stream(seed, iteration)
     empty, nothing = task.density, task.posterior
@@ -241,10 +253,13 @@ _task_of = getattr(task_of, "py_func", task_of)  # for Python: too little work t
 
 
 @jit
-def is_pure(task, control, iteration):
-    """Whether the objectives of this iteration and of the one before can be compared: no temperature between them, no draws."""
-    before = task.sharpness * control.warming ** (iteration - 1) if task.sharpness != 1.0 else 1.0
-    return before >= 1.0 and task.seed < 0
+def comparable_before(task, control, iteration):
+    """How many objectives just before that of this iteration, at most three, can be compared with it: no temperature, no draws."""
+    count = 0
+    if task.seed < 0:
+        while count < min(3, iteration) and sharpness_at(task.sharpness, control.warming, iteration - 1 - count) == 1.0:
+            count += 1
+    return count
 
 
 @jit
@@ -268,8 +283,8 @@ def climb(
     while status == CONTINUE and progress[ITERATION] < until:
         own = task_of(task, control, progress[ITERATION])
         sum_rows(visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
-        pure = is_pure(task, control, progress[ITERATION])
-        status = advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress, accelerator)
+        n_comparable = comparable_before(task, control, progress[ITERATION])
+        status = advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator)
     return status
 
 
@@ -313,8 +328,8 @@ def em_steps(visit, problem, task, control, until, parameters, log_weights, hist
     reset(plan, totals)
     for chunk in range(chunks.shape[0]):
         merge(plan, totals, chunks[chunk])
-    pure = is_pure(task, control, progress[ITERATION])
-    return advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress, accelerator)
+    n_comparable = comparable_before(task, control, progress[ITERATION])
+    return advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator)
 
 
 @jit_entry
@@ -332,6 +347,11 @@ def label_steps(visit, problem, labels, beliefs, softness, max_steps, parameters
     for c in range(plan.n_components):
         log_weights[c] = log(totals[1 + c] / whole)
     return outcome
+
+
+def steps_of_a_slice(sizes: Sizes) -> int:
+    """M-steps that compiled code may do at a time."""
+    return max(1, int(SLICE / (sizes.n_rows * max(1, sizes.n_columns) * sizes.n_components)))
 
 
 class Course:
@@ -399,7 +419,7 @@ class Course:
         n_chunks = -(-sizes.n_rows // CHUNK_ROWS)
         n_threads = min(n_threads, n_chunks)
         if n_threads == 1:
-            stride = 1 if watch else max(1, int(SLICE / (sizes.n_rows * max(1, sizes.n_columns) * sizes.n_components)))
+            stride = 1 if watch else steps_of_a_slice(sizes)
             while self.status == CONTINUE and self.iteration < until:
                 before = self.iteration
                 self.status = em_steps(*steps, min(before + stride, until), *state, NO_MATRIX)
