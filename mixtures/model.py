@@ -55,6 +55,8 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
     start : where EM starts, for components without parameters: "clusters" (weighted k-means++, in several variants in turn),
         "random" (around rows drawn at random), labels (n,) or responsibilities (n, k) of all rows, from whose M-step EM goes on.
     starved : "report", "drop" or "re-seed": what becomes of a component that is left without rows.
+    accelerate : bool; True: iterations are extrapolated where that raises the objective, which saves most of those of a slow fit.
+        False, or a `tol` of 0: EM's own steps. See :mod:`mixtures.engine.acceleration`.
     random_state : int, RandomState or None, for starts.
     n_jobs : int or None, threads; None for every processor this process may use. Results have the same bits for any number.
     verbose : int; 1 logs every run at level INFO of the logger ``mixtures``; 2 shows a progress bar, too (extra ``progress``).
@@ -101,6 +103,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
         n_init: int | None = None,
         start: Any = "clusters",
         starved: str = "report",
+        accelerate: bool = True,
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -117,6 +120,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
         self.n_init = n_init
         self.start = start
         self.starved = starved
+        self.accelerate = accelerate
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -227,6 +231,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
             bool(self.learn_weights),
             _concentrations(self.weights_prior, len(components)),
             self.starved,
+            accelerate=bool(self.accelerate),
         )
         return components, settings
 

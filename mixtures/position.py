@@ -139,7 +139,7 @@ class Position:
         totals = np.empty(assembly.problem.sizes.n_statistics)
         totals[layout.statistic_places] = values
         log_weights = self.log_weights.copy()
-        control = settings.control(len(log_weights), watches=False)
+        control = settings.control(len(log_weights), watches=False, is_compiled=False)
         outcome, flags, objective = maximum_of(
             assembly.problem, control, totals, assembly.parameters, log_weights, self.repeats < MAX_REPEATS
         )

@@ -23,6 +23,7 @@ from mixtures.distributions.multinomial import Multinomial
 from mixtures.distributions.multivariate_normal import KINDS, MultivariateNormal
 from mixtures.distributions.wrapped import Constrained, Transparent, Wrapped, computed, innermost
 from mixtures.engine import entries, normal_blocks
+from mixtures.engine.coordinates import shifted
 from mixtures.exceptions import ParameterError
 
 ENTRY = re.compile(r"(\w+)\[(\d+)\]")
@@ -227,6 +228,11 @@ class Frozen(Constrained):
 
     def _start(self, column):
         return self._with(self.base._start(column))
+
+    def _coordinates(self, column):
+        if self.is_whole:
+            return ()
+        return shifted(self.base._coordinates(column), len(self._entries_head(column)) if self.entries else 0)
 
     def _layout(self, column):
         n_parameters, n_statistics = self.base._layout(column)

@@ -26,6 +26,7 @@ from mixtures.distributions.wrapped import (
     log_prior_of_bases,
     part_from,
 )
+from mixtures.engine.coordinates import shifted
 from mixtures.exceptions import ParameterError
 from mixtures.tails import Tails
 
@@ -169,6 +170,9 @@ class LocationScale(Transparent):
     def _layout(self, column):
         n_parameters, n_statistics = self.base._layout(self._moved(column))
         return HEAD + n_parameters, n_statistics
+
+    def _coordinates(self, column):
+        return shifted(self.base._coordinates(self._moved(column)), HEAD)
 
     def _pack(self, column):
         moved = self._moved(column)

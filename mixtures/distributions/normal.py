@@ -28,6 +28,7 @@ from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.conjugate import log_inverse_gamma_density
+from mixtures.engine.coordinates import LOG, REAL
 from mixtures.engine.plan import FLOORED, REPEAT, is_held
 from mixtures.engine.shared_normals import (
     MEAN_WEIGHT,
@@ -370,6 +371,7 @@ class Normal(Family):
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     carries = True
+    coordinates = ((REAL, MEAN, 1, 0), (LOG, STD, 1, 1))
     several_columns = True
     uses_unit = True
     uses_origin = True
