@@ -11,13 +11,14 @@ import numpy as np
 
 from mixtures._numba_calls import address_of
 from mixtures.column import Column
+from mixtures.columns import Columns
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
 from mixtures.engine.plan import CHUNK_ROWS, LIMIT, NO_FLOATS, ROW_NUMBER, Floats, Ints, Problem, Sizes
-from mixtures.exceptions import ParameterError
+from mixtures.exceptions import DataError, ParameterError
 from mixtures.parts import Parts, block_of, distinct
-from mixtures.plates import lay
+from mixtures.plates import Plate, lay
 from mixtures.table import Table, address_of_row_0
 
 
@@ -29,19 +30,22 @@ class Assembly:
     components : the parts of k distributions, every parameter given.
     table : the rows, none of weight zero.
     weights : (n,) or None.
+    frame : what is known of the columns, where the table is one chunk of more; None: what the table says.
     """
 
-    def __init__(self, components: Sequence[Parts], table: Table, weights: Floats | None = None) -> None:
+    def __init__(
+        self, components: Sequence[Parts], table: Table, weights: Floats | None = None, frame: Columns | None = None
+    ) -> None:
         self.table = table
         self.door = Door()
         self._components = components
-        self._columns = _columns(components, table)
+        self._columns = _columns(components, table, frame)
         self._codes: list[Floats] = []
         self._sources: list[tuple[int, int]] = []  # addresses and strides
         self._source_of: dict[int, int] = {}
         self._plates = lay(components, self._columns, table)
         self.parameters = self._pack()
-        self.problem = self._describe(NO_FLOATS if weights is None else _in_range(weights))
+        self.problem = self._describe(NO_FLOATS if weights is None else _in_range(weights, self._plates))
         loop.prepare(self.problem, self.parameters)
 
     def _pack(self) -> Floats:
@@ -89,7 +93,7 @@ class Assembly:
                 address_of(kernels.maximize, "maximize"),
                 plate.n_maxima,
                 plate.measure,
-                0 if kernels.log_prior is None else address_of(kernels.log_prior, "log_prior"),
+                address_of(kernels.log_prior, "log_prior") if plate.is_penalised else 0,
                 plate.n_members,
                 -1 if family is None or family.held is None else family.held,
                 len(coordinates),
@@ -113,6 +117,11 @@ class Assembly:
         places = [address for address, _ in self._sources] + [stride for _, stride in self._sources]
         whole = np.array([*described, *chain.from_iterable(coordinates), *columns, *places], dtype=np.int64)
         return Problem(sizes, whole, np.array(origins + units + fillers, dtype=np.float64), weights)
+
+    @property
+    def plates(self) -> Sequence[Plate]:
+        """How the components are laid, in the order of the engine's plates."""
+        return self._plates
 
     @property
     def addresses(self) -> Ints:
@@ -224,10 +233,16 @@ class Assembly:
         ]
 
 
-def _in_range(weights: Floats) -> Floats:
+def _in_range(weights: Floats, plates: Sequence[Plate]) -> Floats:
     """Weights as the engine reads them; times a power of two, which changes no parameter, where their sums would overflow."""
     largest = float(weights.max())
     if not 1e-100 < largest < 1e100:
+        for plate in plates:
+            if plate.is_penalised:
+                raise DataError(
+                    f"{type(plate.family).__name__}: under a prior, weights count rows: expected the largest between 1e-100 and "
+                    f"1e100, found {largest:.3g}"
+                )
         weights = weights * 2.0 ** -max(min(math.frexp(largest)[1], 1000), -1000)
     return np.require(weights, np.float64, ["C", "W"])
 
@@ -242,8 +257,9 @@ def _block_rows(width: int) -> int:
     return 64 * min(15, 2**16 // (8 * width) // 128 * 2 + 1)
 
 
-def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
+def _columns(components: Sequence[Parts], table: Table, frame: Columns | None = None) -> dict[int, Column]:
     """What is known of every column that the components read; the same columns for each of them."""
+    numbers = table.column if frame is None else frame.known.__getitem__
     different = distinct(components)
     used = _read_by(different[0])
     for component in different[1:]:
@@ -261,16 +277,19 @@ def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
             else:
                 numeric.update(positions)
     if not categories:
-        return {j: table.column(j) for j in used}
+        return {j: numbers(j) for j in used}
     for j in numeric & categories.keys():
         raise ParameterError(f"{table.where(j)}: Categorical and a family of numbers cannot share a column")
     places = {}
     for j in used:
         if j in categories:
-            missing = int(np.isnan(table.codes(j, ())).sum())
-            places[j] = Column(table.names[j], table.n_rows, missing, categories=tuple(categories[j]))
+            if frame is None:
+                n_rows, missing = table.n_rows, int(np.isnan(table.codes(j, ())).sum())
+            else:
+                n_rows, missing = frame.known[j].n_rows, frame.known[j].n_missing
+            places[j] = Column(table.names[j], n_rows, missing, categories=tuple(categories[j]))
         else:
-            places[j] = table.column(j)
+            places[j] = numbers(j)
     return places
 
 

@@ -23,6 +23,7 @@ ALL_MOVES = 12
 LEAVERS = 2
 """Components of many that are taken away in turn, those that are missed least."""
 FINALISTS = 2
+STARVED_ROWS = 0.1
 LEAST_GAIN = 1e-7
 """Of the mean objective, for which a move is kept."""
 
@@ -88,9 +89,9 @@ def losses(run: Run) -> Floats:
 
 
 def starved(run: Run) -> list[int]:
-    """Components that are left with less than one row of average weight."""
+    """Components that are left with all but nothing: less than a tenth of a row of average weight."""
     rows = run.assembly.table.n_rows
-    return [k for k, weight in enumerate(run.weights.tolist()) if weight * rows < 1.0]
+    return [k for k, weight in enumerate(run.weights.tolist()) if weight * rows < STARVED_ROWS]
 
 
 def reseeded(starter: Starter, run: Run, settings: Settings) -> tuple[Run, list[Move]]:

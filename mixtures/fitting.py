@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,7 @@ from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
 from mixtures.history import History, Move
 from mixtures.initialise import START_STEPS, Starter, seed_of
 from mixtures.knowledge import Knowledge
-from mixtures.parts import Parts, distinct
+from mixtures.parts import Parts, distinct, resolve_priors
 from mixtures.runs import Run, begin, safe_log
 from mixtures.settings import Settings
 from mixtures.spikes import is_doubtful
@@ -62,6 +62,7 @@ def fit_mixture(
     for one family several times, whose start is to be found.
     """
     k = len(components)
+    components = resolve_priors(components, table, weights, k)
     log_mixing = NO_FLOATS if mixing is None else safe_log(mixing)
     if k > 1 and len(distinct(components)) == 1:
         given = [False] * k
@@ -124,14 +125,14 @@ def _dropped(run: Run, settings: Settings, knowledge: Knowledge) -> Run:
     gone = starved(run)
     if knowledge:
         raise FitError(
-            f"components {gone} are left with less than one row, and cannot be dropped where labels or responsibilities name "
+            f"components {gone} are left without rows, and cannot be dropped where labels or responsibilities name "
             "components by their numbers; fit fewer components"
         )
     kept = [place for place in range(len(run.log_weights)) if place not in gone]
     parts = run.assembly.unpack_parts(run.course.parameters)
     assembly = Assembly([parts[place] for place in kept], run.assembly.table, run.row_weights)
     left = run.log_weights[kept]
-    settings = replace(settings, concentrations=tuple(c for place, c in enumerate(settings.concentrations) if place in kept))
+    settings = settings._replace(concentrations=tuple(c for place, c in enumerate(settings.concentrations) if place in kept))
     new = begin(assembly, left - np.logaddexp.reduce(left), settings)
     new.go(settings)
     new.moves = [*run.moves, Move("dropped", tuple(gone))]
@@ -143,7 +144,7 @@ def _searched(starter: Starter, settings: Settings) -> Run:
     kind = settings.e_step
     if kind.draws or kind.sharpness < 1.0:  # what such a run comes from matters little, and it is not to be judged by its beginning
         return _best_of_whole_runs(starter, settings)
-    run, moves = _sought(starter, replace(settings, watch=None))
+    run, moves = _sought(starter, settings._replace(watch=None))
     if not starter.is_whole:
         interrupted, run = run.interrupted, starter.over_all_rows(run)
         run.interrupted = interrupted
@@ -208,7 +209,7 @@ def _best_of_whole_runs(starter: Starter, settings: Settings) -> Run:
         runs += [starter.over_all_rows(run) for run in starter.as_soft().starts(count, 0)]
     (run,) = runs[:1]
     if len(runs) > 1:
-        (run,) = _ended(runs, replace(settings, watch=None))
+        (run,) = _ended(runs, settings._replace(watch=None))
         if settings.watch is None or run.interrupted:
             return run
         run = run.rewound()
@@ -268,7 +269,7 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
     weights = run.weights
     if few := starved(run):
         warn(
-            f"components {few} have less than one row left. Fit fewer components, or let starved='drop' or 're-seed' see to it.",
+            f"components {few} have no rows left, or all but none. Fit fewer components, or choose starved='drop' or 're-seed'.",
             DegenerateWarning,
         )
     history = History(run.history, moves)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,11 @@ from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
 from mixtures.e_steps import SOFT
 from mixtures.engine.kmeans import encoded
-from mixtures.engine.plan import NO_FLOATS, Floats, Ints
+from mixtures.engine.loop import Course
+from mixtures.engine.plan import PROGRESS, Floats, Ints
 from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_moves, try_starts
 from mixtures.engine.sweep import visit
-from mixtures.engine.team import Counter, Team
+from mixtures.engine.team import run_together
 from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
 from mixtures.runs import Run, begin
@@ -103,7 +103,7 @@ class Starter:
     def as_soft(self) -> Starter:
         """The same starts of runs with soft E-steps."""
         soft = copy.copy(self)
-        soft._settings = replace(self._settings, e_step=SOFT)
+        soft._settings = self._settings._replace(e_step=SOFT)
         return soft
 
     def _kind(self, number: int) -> int:
@@ -143,20 +143,25 @@ class Starter:
     ) -> list[Run]:
         """Runs that a compiled function makes, the same ones for any number of threads."""
         settings, k = self._settings, len(self._components)
-        runs = [begin(assembly, NO_FLOATS, settings, knowledge, self.seed) for _ in range(count)]
-        course = runs[0].course
-        # Who looks on wants to see a run from its beginning.
-        for until in (0, n_steps) if settings.watch else (n_steps,):
+        control, task = settings.control(k, assembly.is_maximum_likelihood), settings.task(knowledge, self.seed)
+
+        def made(until: int) -> list[Run]:
+            width, n_plates = min(until, settings.max_iter) + 1, assembly.problem.sizes.n_plates
             parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
-            history = np.empty((count, min(until, settings.max_iter) + 1))
-            progress, statuses = np.zeros((count, course.progress.size), np.int64), np.zeros(count, np.int64)
-            plan = (address_of(visit, "visit"), assembly.problem, course.task, course.control, until)
-            with Team(min(settings.n_threads, count)) as team:
-                team.run(function, *plan, *arguments, parameters, log_weights, history, progress, statuses, Counter)
-            for n, run in enumerate(runs):
-                run.course.resume(parameters[n], log_weights[n], history[n], progress[n], int(statuses[n]))
-                if until == 0:
-                    run.remember()
+            history, progress = np.empty((count, width)), np.zeros((count, PROGRESS + n_plates), np.int64)
+            statuses = np.zeros(count, np.int64)
+            plan = (address_of(visit, "visit"), assembly.problem, task, control, until)
+            outputs = (parameters, log_weights, history, progress, statuses)
+            run_together(min(settings.n_threads, count), function, *plan, *arguments, *outputs)
+            return [
+                Run(assembly, Course(assembly.problem, values, weights, past, state, task, control, status))
+                for values, weights, past, state, status in zip(*outputs[:4], statuses.tolist(), strict=True)
+            ]
+
+        runs = made(n_steps)
+        if settings.watch is not None:  # who looks on wants to see a run from its beginning
+            for run, beginning in zip(runs, made(0), strict=True):
+                run.remember(beginning.course)
         return runs
 
     def moved(self, run: Run, moves: Ints, n_steps: int) -> list[Run]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -27,12 +26,13 @@ from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
 from mixtures.runs import run_em, safe_log
 from mixtures.settings import STARVED, Settings
+from mixtures.streaming import Streaming
 from mixtures.table import Table
 from mixtures.warn import warn
-from mixtures.watching import CallbackSupportMixin, listed, watcher, with_callbacks
+from mixtures.watching import CallbackSupportMixin, is_watched, watcher, with_callbacks
 
 
-class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixin, BaseEstimator):
+class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, DensityMixin, BaseEstimator):
     """Finite mixture of any distributions, fitted by EM.
 
     Parameters
@@ -53,7 +53,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         components that split and merge where those find more. One is enough where all parameters are given.
     start : where EM starts, for components without parameters: "clusters" (weighted k-means++, in several variants in turn),
         "random" (around rows drawn at random), labels (n,) or responsibilities (n, k) of all rows, from whose M-step EM goes on.
-    starved : "report", "drop" or "re-seed": what becomes of a component that is left with less than one row.
+    starved : "report", "drop" or "re-seed": what becomes of a component that is left without rows.
     random_state : int, RandomState or None, for starts.
     n_jobs : int or None, threads; None for every processor this process may use. Results have the same bits for any number.
     verbose : int; 1 logs every run at level INFO of the logger ``mixtures``; 2 shows a progress bar, too (extra ``progress``).
@@ -155,7 +155,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         if table is not whole and weights is not None:
             seen = np.flatnonzero(weights)
             knowledge, start = knowledge.take(seen), start if isinstance(start, str) else start.take(seen)
-        settings = replace(settings, start=start)
+        settings = settings._replace(start=start)
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
         parts = take_apart(components, table)
@@ -163,9 +163,10 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
         if mixing is None and not self.learn_weights:
             mixing = np.full(k, 1.0 / k)
-        with watcher(self, listed(self.callbacks), X) as watch:
-            if watch is not None:
-                settings = replace(settings, watch=watch)
+        if is_watched(self):
+            with watcher(self, X) as watch:
+                result = fit_mixture(parts, table, used, mixing, settings._replace(watch=watch), knowledge)
+        else:
             result = fit_mixture(parts, table, used, mixing, settings, knowledge)
         self._remember_columns(X, whole)
         self.components_ = result.components

@@ -38,18 +38,19 @@ class Run:
         self._kept: float | None = None
         self._beginning: tuple[Floats, Floats, list[Any]] | None = None
 
-    def remember(self) -> None:
-        """Keep where this run stands as its beginning."""
-        self._beginning = (self.course.parameters.copy(), self.log_weights.copy(), list(self.assembly.door.components))
+    def remember(self, course: Course) -> None:
+        """Keep where a course stands as the beginning of this run."""
+        self._beginning = (course.parameters.copy(), course.log_weights.copy(), list(self.assembly.door.components))
 
     def rewound(self) -> Run:
         """This run at the beginning that it remembers."""
         assert self._beginning is not None
         parameters, log_weights, components = self._beginning
         self.assembly.door.components[:] = components
-        course = Course(self.course.problem, parameters.copy(), log_weights.copy(), self.course.task, self.course.control)
+        old = self.course
+        course = Course(old.problem, parameters.copy(), log_weights.copy(), None, None, old.task, old.control)
         new = Run(self.assembly, course)
-        new.remember()
+        new.remember(course)
         return new
 
     @property
@@ -200,9 +201,10 @@ class BestOfChain:
 def begin(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
     """A run that starts at an assembly's parameters and these weights, which change in place."""
     control = settings.control(assembly.problem.sizes.n_components, assembly.is_maximum_likelihood)
-    run = Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, settings.task(knowledge, seed), control))
+    task = settings.task(knowledge, seed)
+    run = Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, None, None, task, control))
     if settings.watch is not None:
-        run.remember()
+        run.remember(run.course)
     return run
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import operator
 from collections.abc import Callable
@@ -47,7 +46,7 @@ from mixtures.engine.plan import (
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
 from mixtures.engine.sweep import call_visit, merge, reset, scratch_for, visit, visit_chunks
-from mixtures.engine.team import Counter, Team
+from mixtures.engine.team import Counter, Team, run_together
 
 MAX_REPEATS = 3
 FALL = 1e-9
@@ -312,12 +311,21 @@ class Course:
     history : (max_iter + 1,) objective before each M-step, of which `iteration` + 1 (one less before the first pass) are there.
     """
 
-    def __init__(self, problem: Problem, parameters: Floats, log_weights: Floats, task: Task, control: Control) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        parameters: Floats,
+        log_weights: Floats,
+        history: Floats | None,
+        progress: Ints | None,
+        task: Task,
+        control: Control,
+        status: int = CONTINUE,
+    ) -> None:
         self.problem, self.parameters, self.log_weights = problem, parameters, log_weights
-        self.task, self.control = task, control
-        self.history = np.empty(control.max_iter + 1)
-        self.progress = np.zeros(PROGRESS + problem.sizes.n_plates, dtype=np.int64)
-        self.status = CONTINUE
+        self.task, self.control, self.status = task, control, status
+        self.progress = np.zeros(PROGRESS + problem.sizes.n_plates, dtype=np.int64) if progress is None else progress
+        self.history = np.empty(control.max_iter + 1) if history is None else history
 
     def stop(self) -> None:
         """End here: one more pass tells the objective of what has been reached."""
@@ -334,17 +342,15 @@ class Course:
         """Flags of every plate's last M-step."""
         return self.progress[PROGRESS:]
 
-    def resume(self, parameters: Floats, log_weights: Floats, history: Floats, progress: Ints, status: int) -> None:
-        """Stand where another one got to, in the same model."""
-        self.parameters, self.log_weights, self.progress, self.status = parameters, log_weights, progress, status
-        self.history[: self.iteration + 1] = history[: self.iteration + 1]
-
     def run(self, n_threads: int, watch: Callable[[Course], bool] | None = None, until: int | None = None) -> None:
         """Go on to the end, or for `until` M-steps in all. Bits do not depend on `n_threads`. `watch` is called after every
         iteration and may say to stop, by True.
 
         A KeyboardInterrupt leaves everything as after some M-step.
         """
+        if self.status == CONTINUE and self.history.size <= self.control.max_iter:
+            past, self.history = self.history, np.empty(self.control.max_iter + 1)
+            self.history[: past.size] = past
         sizes, steps = self.problem.sizes, (address_of(visit, "visit"), self.problem, self.task, self.control)
         state = (self.parameters, self.log_weights, self.history, self.progress)
         n_chunks = -(-sizes.n_rows // CHUNK_ROWS)
@@ -364,7 +370,7 @@ class Course:
             while self.status == CONTINUE and self.iteration < until:
                 before = self.iteration
                 task = _task_of(self.task, self.control, before)
-                team.run(visit_chunks, steps[0], self.problem, task, self.parameters, self.log_weights, Counter, chunks)
+                team.run(visit_chunks, steps[0], self.problem, task, self.parameters, self.log_weights, chunks, Counter)
                 self.status = em_steps(*steps, 0, *state, chunks)
                 if watch and self.iteration > before and watch(self):
                     break
@@ -391,14 +397,8 @@ def evaluate(
         NO_MATRIX if posterior is None else posterior,
         NO_MATRIX if log_joint is None else log_joint,
     )
-    pass_over = (address_of(visit, "visit"), problem, task, parameters, log_weights)
     n_threads = min(n_threads, -(-problem.sizes.n_rows // CHUNK_ROWS))
-    if n_threads <= 1:
-        counter = ctypes.c_int64(0)
-        visit_chunks(*pass_over, ctypes.addressof(counter), NO_MATRIX)
-        return
-    with Team(n_threads) as team:
-        team.run(visit_chunks, *pass_over, Counter, NO_MATRIX)
+    run_together(n_threads, visit_chunks, address_of(visit, "visit"), problem, task, parameters, log_weights, NO_MATRIX)
 
 
 def fit_labels(
