@@ -102,8 +102,8 @@ def settled(distribution: Any, table: Table, weights: Floats | None) -> tuple[As
     """M-steps of one distribution, with every row of a table wholly its own, until they change nothing; and their outcome."""
     parts = take_apart([distribution], table)
     check_support(parts, table)
-    parts = resolve_priors(parts, table, weights, 1)
-    assembly = Assembly([complete(parts[0], table, given=False)], table, weights)
+    part = resolve_priors(parts, table, weights, 1)[0]
+    assembly = Assembly([complete(part, table, given=False)], table, weights)
     outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64), max_steps=MAX_STEPS)
     if outcome & FAILED:
         raise FitError(f"{type(distribution).__name__}: no parameters could be found for these rows")

@@ -40,9 +40,10 @@ from mixtures._numba_calls import (
 )
 from mixtures.constraints import Angle, Covariance, Interval, Whole
 from mixtures.distributions.base import Kernels
-from mixtures.distributions.multivariate_normal import COVARIANCE, HEAD, KIND, KINDS, SHARE, MultivariateNormal
+from mixtures.distributions.multivariate_normal import MultivariateNormal
 from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Constrained, Wrapped, computed, innermost, part_from
 from mixtures.engine.eigenvalues import clip_eigenvalues
+from mixtures.engine.normal_blocks import COVARIANCE, HEAD, KIND, SHARE
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED
 from mixtures.exceptions import ParameterError
 

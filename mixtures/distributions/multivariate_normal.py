@@ -47,7 +47,6 @@ from mixtures.engine.normal_blocks import (
     NEAR_OFFSET,
     OFFSET,
     PRIOR_MEAN,
-    SHARE,
     TIED_COVARIANCE,
     TIES,
     WHITENER,
