@@ -11,6 +11,7 @@ import numpy as np
 
 from mixtures._numba_calls import address_of
 from mixtures.column import Column
+from mixtures.columns import Columns
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
@@ -29,13 +30,16 @@ class Assembly:
     components : the parts of k distributions, every parameter given.
     table : the rows, none of weight zero.
     weights : (n,) or None.
+    frame : what is known of the columns, where the table is one chunk of more; None: what the table says.
     """
 
-    def __init__(self, components: Sequence[Parts], table: Table, weights: Floats | None = None) -> None:
+    def __init__(
+        self, components: Sequence[Parts], table: Table, weights: Floats | None = None, frame: Columns | None = None
+    ) -> None:
         self.table = table
         self.door = Door()
         self._components = components
-        self._columns = _columns(components, table)
+        self._columns = _columns(components, table, frame)
         self._codes: list[Floats] = []
         self._sources: list[tuple[int, int]] = []  # addresses and strides
         self._source_of: dict[int, int] = {}
@@ -113,6 +117,11 @@ class Assembly:
         places = [address for address, _ in self._sources] + [stride for _, stride in self._sources]
         whole = np.array([*described, *chain.from_iterable(coordinates), *columns, *places], dtype=np.int64)
         return Problem(sizes, whole, np.array(origins + units + fillers, dtype=np.float64), weights)
+
+    @property
+    def plates(self) -> Sequence[Plate]:
+        """How the components are laid, in the order of the engine's plates."""
+        return self._plates
 
     @property
     def addresses(self) -> Ints:
@@ -196,12 +205,14 @@ class Assembly:
 
     def evaluate(self, log_weights: Floats, n_threads: int = 1, parameters: Floats | None = None, **outputs: Any) -> None:
         """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters, its own or others of this layout."""
-        loop.evaluate(self.problem, self.parameters if parameters is None else parameters, log_weights, n_threads, **outputs)
+        with self.door.keeping_interrupts():
+            loop.evaluate(self.problem, self.parameters if parameters is None else parameters, log_weights, n_threads, **outputs)
         self.door.raise_error()
 
-    def fit_labels(self, labels: Ints, softness: float = 0.0, max_steps: int = 1) -> int:
+    def fit_labels(self, labels: Ints, softness: float = 0.0, max_steps: int = 1, **others: Any) -> int:
         """M-steps from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
-        outcome = loop.fit_labels(self.problem, self.parameters, labels, softness, max_steps)
+        with self.door.keeping_interrupts():
+            outcome = loop.fit_labels(self.problem, self.parameters, labels, softness, max_steps, **others)
         self.door.raise_error()
         return outcome
 
@@ -246,8 +257,9 @@ def _block_rows(width: int) -> int:
     return 64 * min(15, 2**16 // (8 * width) // 128 * 2 + 1)
 
 
-def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
+def _columns(components: Sequence[Parts], table: Table, frame: Columns | None = None) -> dict[int, Column]:
     """What is known of every column that the components read; the same columns for each of them."""
+    numbers = table.column if frame is None else frame.known.__getitem__
     different = distinct(components)
     used = _read_by(different[0])
     for component in different[1:]:
@@ -265,16 +277,19 @@ def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
             else:
                 numeric.update(positions)
     if not categories:
-        return {j: table.column(j) for j in used}
+        return {j: numbers(j) for j in used}
     for j in numeric & categories.keys():
         raise ParameterError(f"{table.where(j)}: Categorical and a family of numbers cannot share a column")
     places = {}
     for j in used:
         if j in categories:
-            missing = int(np.isnan(table.codes(j, ())).sum())
-            places[j] = Column(table.names[j], table.n_rows, missing, categories=tuple(categories[j]))
+            if frame is None:
+                n_rows, missing = table.n_rows, int(np.isnan(table.codes(j, ())).sum())
+            else:
+                n_rows, missing = frame.known[j].n_rows, frame.known[j].n_missing
+            places[j] = Column(table.names[j], n_rows, missing, categories=tuple(categories[j]))
         else:
-            places[j] = table.column(j)
+            places[j] = numbers(j)
     return places
 
 

@@ -7,6 +7,7 @@ for some iterations each, and those with the best likelihood go on: small EM (Bi
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +18,13 @@ from sklearn.utils import check_random_state
 
 from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
+from mixtures.e_steps import SOFT
 from mixtures.engine.kmeans import encoded
-from mixtures.engine.plan import NO_FLOATS, Floats, Ints
+from mixtures.engine.loop import Course
+from mixtures.engine.plan import PROGRESS, Floats, Ints
 from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_moves, try_starts
 from mixtures.engine.sweep import visit
-from mixtures.engine.team import Counter, Team
+from mixtures.engine.team import run_together
 from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
 from mixtures.runs import Run, begin
@@ -73,12 +76,15 @@ class Starter:
         self._table, self._weights = table, weights
         self._widths = self.assembly.category_counts()
         k = len(components)
-        self._sample = sample_rows(self.assembly, SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k)
+        size = SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k
+        self._sample = sample_rows(self.assembly, knowledge, size, SAMPLE_ROWS_PER_COMPONENT)
         self.is_whole = self._sample.is_whole
         sample = self._sample
         self._z = encoded(self.assembly.addresses, self.assembly.strides, self._widths, sample.rows, sample.weights)
         self._knowledge = knowledge
-        self._hints = knowledge.hints(sample.rows)
+        hints = knowledge.hints()
+        self._hints = hints[sample.rows] if hints.size else hints
+        self._hinted = np.isin(np.arange(k), self._hints)
 
     @functools.cached_property
     def _sample_table(self) -> Table:
@@ -87,12 +93,22 @@ class Starter:
     @property
     def is_plain(self) -> bool:
         """Whether labels of clusters are those of components, and no component lives in Python only."""
-        return (self._is_uniform or bool(self._hints.size)) and self.is_compiled
+        return (self._is_uniform or bool(self._hinted.all())) and self.is_compiled
 
     @property
     def is_compiled(self) -> bool:
         """Whether no component lives in Python only."""
         return not self.assembly.door.components
+
+    def as_soft(self) -> Starter:
+        """The same starts of runs with soft E-steps."""
+        soft = copy.copy(self)
+        soft._settings = replace(self._settings, e_step=SOFT)
+        return soft
+
+    def _kind(self, number: int) -> int:
+        """What start of this number is."""
+        return RANDOM if self._settings.start == "random" else KINDS[number % len(KINDS)]
 
     def starts(self, count: int, n_steps: int) -> list[Run]:
         """So many starts, each after at most `n_steps` M-steps on the rows that stand for the table."""
@@ -112,7 +128,7 @@ class Starter:
             assembly, knowledge = self.assembly, self._knowledge
         else:
             assembly, knowledge = self._over_sample(self._components)
-        given, kinds = np.array(self._given), np.array([KINDS[number % len(KINDS)] for number in range(count)])
+        given, kinds = np.array(self._given), np.array([self._kind(number) for number in range(count)])
         data = (self._z, self._order, sample.weights, self._hints, self.seed, kinds, SOFTNESS, LLOYD_ITERATIONS, START_STEPS)
         template = (given, assembly.parameters, self._mixing)
         return self._side_by_side(try_starts, count, n_steps, assembly, knowledge, (*template, *data))
@@ -127,16 +143,25 @@ class Starter:
     ) -> list[Run]:
         """Runs that a compiled function makes, the same ones for any number of threads."""
         settings, k = self._settings, len(self._components)
-        runs = [begin(assembly, NO_FLOATS, settings, knowledge, self.seed) for _ in range(count)]
-        course = runs[0].course
-        parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
-        history = np.empty((count, min(n_steps, settings.max_iter) + 1))
-        progress, statuses = np.zeros((count, course.progress.size), np.int64), np.zeros(count, np.int64)
-        plan = (address_of(visit, "visit"), assembly.problem, course.task, course.control, n_steps)
-        with Team(min(settings.n_threads, count)) as team:
-            team.run(function, *plan, *arguments, parameters, log_weights, history, progress, statuses, Counter)
-        for number, run in enumerate(runs):
-            run.course.resume(parameters[number], log_weights[number], history[number], progress[number], int(statuses[number]))
+        control, task = settings.control(k, assembly.is_maximum_likelihood), settings.task(knowledge, self.seed)
+
+        def made(until: int) -> list[Run]:
+            width, n_plates = min(until, settings.max_iter) + 1, assembly.problem.sizes.n_plates
+            parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
+            history, progress = np.empty((count, width)), np.zeros((count, PROGRESS + n_plates), np.int64)
+            statuses = np.zeros(count, np.int64)
+            plan = (address_of(visit, "visit"), assembly.problem, task, control, until)
+            outputs = (parameters, log_weights, history, progress, statuses)
+            run_together(min(settings.n_threads, count), function, *plan, *arguments, *outputs)
+            return [
+                Run(assembly, Course(assembly.problem, values, weights, past, state, task, control, status))
+                for values, weights, past, state, status in zip(*outputs[:4], statuses.tolist(), strict=True)
+            ]
+
+        runs = made(n_steps)
+        if settings.watch is not None:  # who looks on wants to see a run from its beginning
+            for run, beginning in zip(runs, made(0), strict=True):
+                run.remember(beginning.course)
         return runs
 
     def moved(self, run: Run, moves: Ints, n_steps: int) -> list[Run]:
@@ -151,7 +176,7 @@ class Starter:
         """A start of components of several families, or of which some are given: each gets the cluster that suits it."""
         k = len(self._components)
         labels = np.empty(len(self._sample.rows), dtype=np.int64)
-        kind = KINDS[number % len(KINDS)]
+        kind = self._kind(number)
         label_starts(self._z, self._sample.weights, kind, self.seed, number, LLOYD_ITERATIONS, self._hints, k, labels)
         shares = np.bincount(labels, weights=self._sample.weights, minlength=k)
         if self._is_uniform:
@@ -163,7 +188,9 @@ class Starter:
         log_weights = self._mixing.copy() if self._mixing.size else np.log(weights / np.add.reduce(weights))
         assembly, knowledge = self._over_sample(components)
         run = begin(assembly, log_weights, self._settings, knowledge, self.seed)
-        run.course.run(1, until=n_steps)
+        with assembly.door.keeping_interrupts():
+            run.course.run(1, until=n_steps)
+        assembly.door.raise_interrupt()
         return run
 
     def over_all_rows(self, run: Run) -> Run:
@@ -186,7 +213,8 @@ class Starter:
         return Parts(parts.component, parts.columns, factors)
 
     def _match(self, labels: Ints) -> tuple[list[Parts], Ints]:
-        """Give each component the cluster that suits its family: the assignment of largest total log-likelihood."""
+        """Give each component the cluster that suits its family: the assignment of largest total log-likelihood. A cluster about
+        rows with a label is that component's."""
         k = len(self._components)
         gain = np.empty((k, k))  # component, cluster
         fitted: dict[Any, list[Parts]] = {}
@@ -201,7 +229,9 @@ class Starter:
             )
             for c in range(k):
                 gain[places, c] = value[labels == c, 0 if given else c].sum()
-        _, order = linear_sum_assignment(-gain)
+        (free,) = np.nonzero(~self._hinted)
+        order = np.arange(k)
+        order[free] = free[linear_sum_assignment(-gain[np.ix_(free, free)])[1]]
         of_place = {place: key for key, places in self._kinds.items() for place in places}
         return [fitted[of_place[place]][order[place]] for place in range(k)], order
 

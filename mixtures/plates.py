@@ -185,11 +185,12 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], known: dict[
     masked = any([place.n_missing for place in places])
     if family is None:
         if masked and len(columns) > 1:
-            raise _refusal(distribution, columns, known, table)
+            raise _refusal(distribution, columns, table)
         return Plate(first, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, places, [])
     if family.reads_block and masked:
-        if not family.takes_missing:
-            raise _refusal(distribution, columns, known, table)
+        # In a frame of more rows than these, the rows that lack cells may lie elsewhere.
+        if not family.takes_missing and any(np.isnan(table.numbers(j)).any() for j in columns):
+            raise _refusal(distribution, columns, table)
         masked = False
     if not family.reads_block and len(columns) > 1:
         raise ParameterError(
@@ -200,8 +201,8 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], known: dict[
     return Plate(first, list(columns), family, n_parameters, n_statistics - 1, masked, places, [])
 
 
-def _refusal(distribution: Any, columns: Sequence[int], known: dict[int, Column], table: Table) -> DataError:
-    where = next(j for j in columns if known[j].n_missing)
+def _refusal(distribution: Any, columns: Sequence[int], table: Table) -> DataError:
+    where = next(j for j in columns if np.isnan(table.numbers(j)).any())
     row = table.row(np.flatnonzero(np.isnan(table.numbers(where)))[0])
     return DataError(
         f"{type(distribution).__name__} on {table.where(where)}: expected no missing cells, row {row} has one; "

@@ -102,7 +102,7 @@ def settled(distribution: Any, table: Table, weights: Floats | None) -> tuple[As
     """M-steps of one distribution, with every row of a table wholly its own, until they change nothing; and their outcome."""
     parts = take_apart([distribution], table)
     check_support(parts, table)
-    part = resolve_priors(parts, table, weights, 1)[0]
+    (part,) = resolve_priors(parts, table, weights, 1)
     assembly = Assembly([complete(part, table, given=False)], table, weights)
     outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64), max_steps=MAX_STEPS)
     if outcome & FAILED:

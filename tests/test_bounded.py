@@ -69,9 +69,8 @@ def test_a_maximum_outside_is_met_at_the_bound_with_the_others_the_best_given_it
             learned = family(**{n: vars(truth)[n] for n in family.arguments})
             fitted = Bounded(learned, **{name: interval}).fit(x, sample_weight=weights)
             assert fitted.parameter_values()[name] == at
-            given = truth.replaced(**{name: at})
-            held = (Frozen(given, name) if len(family.parameters) > 1 else given)
-            expected = held.fit(x, sample_weight=weights) if len(family.parameters) > 1 else given
+            given = learned.replaced(**{name: at})
+            expected = Frozen(given, name).fit(x, sample_weight=weights)
             best, found = weights @ expected.log_prob(x), weights @ fitted.log_prob(x)
             assert found == pytest.approx(best, rel=1e-9, abs=1e-7)
             wide = (0.9 * at, None) if interval[1] is None and at > 0 else None
@@ -113,7 +112,9 @@ def test_several_bounds_at_once_are_a_constrained_maximum(family, bounds):
         return -weights @ family(**values).log_prob(x) / weights.sum()
 
     for shift in (0.1, -0.1):
-        start = np.clip(own + shift, [-np.inf if b[0] is None else b[0] for b in box], [np.inf if b[1] is None else b[1] for b in box])
+        start = np.clip(
+            own + shift, [-np.inf if b[0] is None else b[0] for b in box], [np.inf if b[1] is None else b[1] for b in box]
+        )
         other = minimize(loss, start, method="L-BFGS-B", bounds=box, options={"ftol": 1e-15, "gtol": 1e-9}).fun
         assert loss(own) - other < 1e-9
         assert other - loss(own) < 1e-6, "the optimiser did not get there"
@@ -142,7 +143,8 @@ def test_a_mixture_with_bounds_never_becomes_less_likely(family, name, seed):
     assert -np.diff(model.history_).min() < 1e-10 * (1 + np.abs(model.history_).max())
     for component in model.components_:
         found = component.parameter_values()[name]
-        assert (interval[0] is None or found >= interval[0]) and (interval[1] is None or found <= interval[1])
+        assert interval[0] is None or found >= interval[0]
+        assert interval[1] is None or found <= interval[1]
 
 
 def test_rows_that_agree_stop_at_the_bound_without_a_warning():
@@ -206,7 +208,9 @@ def test_planes_and_missing_cells_stop_at_the_eigenvalues():
     X = random.normal(size=(200, 3))
     X[:60] = [4.0, 4.0, 4.0]
     X[100:, 2][random.uniform(size=100) < 0.3] = np.nan
-    model = GeneralMixtureModel(Bounded(MultivariateNormal(), covariance=(0.05, None)), 2, random_state=0, tol=0, max_iter=60).fit(X)
+    model = GeneralMixtureModel(Bounded(MultivariateNormal(), covariance=(0.05, None)), 2, random_state=0, tol=0, max_iter=60).fit(
+        X
+    )
     assert np.diff(model.history_).min() > -1e-12
     for component in model.components_:
         assert np.linalg.eigvalsh(component.base.covariance)[0] > 0.05 * (1 - 1e-9)

@@ -16,8 +16,8 @@ LAYERS = [
     {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions", "row_supports"},
     {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
     {"distributions", "priors"},
-    {"door", "parts", "plates", "assembly", "checks", "standalone", "initialise", "fitting"},
-    {"criteria", "model", "output"},
+    {"door", "parts", "plates", "assembly", "checks", "columns", "layout", "standalone", "initialise", "fitting", "statistics"},
+    {"criteria", "model", "output", "position", "streaming"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = len(LAYERS)  # whatever shows, stores or tests models

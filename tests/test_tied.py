@@ -183,7 +183,9 @@ def test_shared_parameters_are_the_maximum_over_all_components(family, plan):
 
 def test_every_family_that_ties_is_tested_here():
     able = {family for family in families() if family.ties is not None}
-    assert able - {Normal, MultivariateNormal, Categorical, Multinomial} - {f for f in able if f.__name__ == "LogNormal"} == set(MEMBERS)
+    assert able - {Normal, MultivariateNormal, Categorical, Multinomial} - {f for f in able if f.__name__ == "LogNormal"} == set(
+        MEMBERS
+    )
 
 
 def falls(history):
@@ -228,7 +230,9 @@ def test_a_tied_distribution_alone_is_as_its_base(family):
 def test_ties_hold_column_by_column_with_missing_cells_and_in_any_start():
     random = np.random.default_rng(5)
     group = random.integers(2, size=400)
-    X = np.column_stack([random.exponential(2.0, 400), random.poisson(np.array([2.0, 20.0])[group]), random.laplace(9.0 * group, 1.0)])
+    X = np.column_stack(
+        [random.exponential(2.0, 400), random.poisson(np.array([2.0, 20.0])[group]), random.laplace(9.0 * group, 1.0)]
+    )
     X[random.uniform(size=X.shape) < 0.1] = np.nan
     product = Product(Tied(Exponential(), "rate"), Poisson(), Tied(Laplace(), "scale"))
     model = GeneralMixtureModel(product, 2, random_state=0, tol=0, max_iter=40).fit(X)

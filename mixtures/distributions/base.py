@@ -200,6 +200,11 @@ class Family(Declared):
     the larger of what is there and what it sees, and only rows with a responsibility > 0 count. A minimum is a maximum of
     negatives. Not together with ``several_columns``."""
 
+    carries: ClassVar[bool] = False
+    """Whether statistics taken under some parameters tell what those of the same rows and responsibilities would be under others
+    (:meth:`_carried`), so that a stream may go on from them. So it is with sums of functions of a row, and of what is expected of
+    it, wherever their centre is; not with derivatives at the present parameters, nor with ends of a support."""
+
     @property
     def _plate_kind(self) -> Any:
         """What the distributions that one call of kernels serves have in common; they have one layout, too."""
@@ -256,6 +261,16 @@ class Family(Declared):
     @abstractmethod
     def _start(self, column: Column) -> Self:
         """Any complete distribution of this family fit to stand at a start: the scale of the column, roughly."""
+
+    def _carried(self, statistics: Floats, old: Floats, new: Floats, before: Column, after: Column) -> Any:
+        """Statistics (S,) of one component taken under packed parameters `old` (P,), as they would be under `new`: of a family that
+        ``carries``. The column (or all, of a block) was known as `before`, and is as `after`, in the same unit."""
+        return statistics
+
+    def _expected(self, row: Floats, column: Column) -> Any:
+        """What statistics (S,) of one row of weight 1 are expected to be under packed parameters `row` (P,): of a family that
+        ``carries``, those of which the parameters are the maximum. None where parameters don't tell."""
+        return None
 
     def _bind(self, table: Table, column: int) -> Self:
         """This distribution with whatever is learned from a column before any fit; categories, say."""

@@ -116,6 +116,7 @@ class Bernoulli(Family):
     parameters = {"probability": probability}
     support = zero_one
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     several_columns = True
     ties = TIES
 
@@ -147,6 +148,9 @@ class Bernoulli(Family):
 
     def _unpack(self, row, column):
         return Bernoulli(row[PROBABILITY])._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, row[PROBABILITY]
 
     def _start(self, column):
         return Bernoulli(0.5, prior=self.prior)

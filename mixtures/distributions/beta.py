@@ -359,6 +359,7 @@ class Beta(Family):
     parameters = {"alpha": concentration, "beta": concentration}
     support = fraction
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     held = HELD
     ties = TIES
 
@@ -389,6 +390,9 @@ class Beta(Family):
 
     def _unpack(self, row, column):
         return Beta(row[ALPHA], row[BETA])
+
+    def _expected(self, row, column):
+        return 1.0, -digamma_rise(row[BETA], row[ALPHA]), -digamma_rise(row[ALPHA], row[BETA])
 
     def _start(self, column):
         return Beta(1.0, 1.0)

@@ -195,6 +195,7 @@ class Binomial(Family):
     arguments = {"trials": counting}
     parameters = {"probability": probability}
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     held = HELD
     ties = TIES
 
@@ -235,6 +236,9 @@ class Binomial(Family):
 
     def _unpack(self, row, column):
         return Binomial(self.trials, row[PROBABILITY])._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, row[TRIALS] * row[PROBABILITY]
 
     def _start(self, column):
         return Binomial(self.trials, 0.5, prior=self.prior)

@@ -3,21 +3,23 @@
     maximise the sum of w log f(x), low <= parameter <= high,
 
 as the base's own M-step wherever that ends inside. Where it does not, a parameter that stands on its bound and would leave is held
-there and the others are maximised given it, the fewest parameters being held with which the step ends inside (an active set). One
-that would leave from within takes two M-steps by turns, until it has met its bound or the step ends inside: its own maximum given
-all others, cut off at the bound, then the others' given it (an expectation conditional maximisation, Meng & Rubin 1993).
+there and the others are maximised given it, the fewest parameters being held such that each of them would leave if it were free (an
+active set). One that would leave from within takes two M-steps by turns, until it has met its bound or the step ends inside: its
+own maximum given all others, cut off at the bound, then the others' given it (expectation conditional maximisation, Meng & Rubin
+1993).
 
 So each M-step is one of the base's, with some parameters held at their present values, cut off at most in a single parameter, along
-which the likelihood, or its bound that the base climbs, rises up to the base's step: it is never lower at the bound on the way than
-at its start. Hence the likelihood never falls; and where nothing moves any more, the derivative in every parameter is zero or points
-out of its interval. A scale bounded from below keeps components of a Normal mixture from shrinking to a row, where the likelihood has no
-bound (Hathaway 1985, "A constrained formulation of maximum-likelihood estimation for normal mixture distributions").
+which the likelihood, or its bound that the base climbs, rises up to the base's step: it is never lower at the bound on the way
+than at its start. Hence the likelihood never falls; and where nothing moves any more, the derivative in every parameter is zero or
+points out of its interval. A scale bounded from below keeps components of a Normal mixture from shrinking to a row, where the
+likelihood has no bound (Hathaway 1985, "A constrained formulation of maximum-likelihood estimation for normal mixture
+distributions").
 
 Of the covariance of a MultivariateNormal the eigenvalues are bounded. With S the unconstrained maximum, log det(C) + tr(C^-1 S) is
 smallest where C has the eigenvectors of S, and its eigenvalues are those of S cut off at the bounds: whatever the eigenvectors, the
 trace is at least the sum of ratios of both's eigenvalues in order (von Neumann), and log c + s / c falls up to c = s and rises from
-there. The mean is the best one for any covariance: the M-step is exact (Ingrassia 2004, "A likelihood-based constrained algorithm for
-multivariate normal mixture models"; Won et al. 2013, "Condition-number-regularized covariance estimation").
+there. The mean is the best one for any covariance: the M-step is exact (Ingrassia 2004, "A likelihood-based constrained algorithm
+for multivariate normal mixture models"; Won et al. 2013, "Condition-number-regularized covariance estimation").
 """
 
 from __future__ import annotations
@@ -40,10 +42,20 @@ from mixtures._numba_calls import (
 )
 from mixtures.constraints import Angle, Covariance, Interval, Whole
 from mixtures.distributions.base import Kernels
-from mixtures.distributions.multivariate_normal import MultivariateNormal
-from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Constrained, Wrapped, computed, innermost, part_from
+from mixtures.distributions.multivariate_normal import COVARIANCE, HEAD, KIND, MultivariateNormal
+from mixtures.distributions.wrapped import (
+    ACCUMULATE,
+    LOG_PROB,
+    MAXIMIZE,
+    PREPARE,
+    Constrained,
+    Wrapped,
+    computed,
+    innermost,
+    part_from,
+)
 from mixtures.engine.eigenvalues import clip_eigenvalues
-from mixtures.engine.normal_blocks import COVARIANCE, HEAD, KIND, SHARE
+from mixtures.engine.normal_blocks import SHARE
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED
 from mixtures.exceptions import ParameterError
 
@@ -129,12 +141,27 @@ def _attempt(p, sums, base, old, mask):
 
 
 @jit
-def _first_outside(p, row, mask):
-    """The first parameter that is not held and has left its interval; -1 for none."""
+def _leavers(p, old, row, mask):
+    """Two sets, as bits from 0 on, of bounded parameters that are not held and have left their intervals: those that stood on the
+    bound that they passed, and those that came from within, or from the other bound."""
+    on_bound = within = 0
     for j in range(np.int64(p[COUNT])):
         if not mask & _bit(p, j) and _outside(p, row, j):
-            return j
-    return -1
+            bound = p[BOUNDS + 4 * j :]
+            place = np.int64(bound[1])
+            stood = old[place] <= bound[2] if row[place] < bound[2] else old[place] >= bound[3]
+            on_bound |= 1 << j if stood else 0
+            within |= 0 if stood else 1 << j
+    return on_bound, within
+
+
+@jit
+def _mask_of(p, subset):
+    """The mask of some of the bounded parameters."""
+    mask = 0
+    for j in range(np.int64(p[COUNT])):
+        mask |= _bit(p, j) if (subset >> j) & 1 else 0
+    return mask
 
 
 @jit
@@ -156,44 +183,67 @@ def _maximize(statistics, parameters):
 
 
 @jit
+def _search(p, sums, base, old, on_bound, forced):
+    """The M-step that holds what a mask forces, and of the parameters on their bounds the fewest such that each of them would leave
+    if it alone were free again, and no other one does. Returns flags, and those that leave from within."""
+    outcome = within = 0
+    left = np.zeros(1 << np.int64(p[COUNT]), dtype=np.int64)  # by each set of parameters that is held
+    for size in range(_size(on_bound) + 1):
+        for subset in range(left.size):
+            if subset & ~on_bound or _size(subset) != size:
+                continue
+            outcome = _attempt(p, sums, base, old, _mask_of(p, subset) | forced)
+            if outcome & (REPEAT | FAILED):
+                return outcome, 0
+            left[subset], within = _leavers(p, old, base[0], _mask_of(p, subset) | forced)
+            needed = left[subset] == 0
+            for j in range(np.int64(p[COUNT])):
+                if (subset >> j) & 1:
+                    needed &= (left[subset & ~(1 << j)] >> j) & 1 == 1
+            if needed:
+                return outcome, within
+    # All of them: a step of the others that is as good, if not the one looked for.
+    return outcome, within
+
+
+@jit
+def _first(subset):
+    first = 0
+    while not (subset >> first) & 1:
+        first += 1
+    return first
+
+
+@jit
 def _maximize_one(p, sums, base):
-    row, count = base[0], np.int64(p[COUNT])
+    row = base[0]
     old = row.copy()
     on_bound = 0
-    for j in range(count):
+    for j in range(np.int64(p[COUNT])):
         bound = p[BOUNDS + 4 * j :]
         value = old[np.int64(bound[1])]
         if value <= bound[2] or value >= bound[3]:
             on_bound |= 1 << j
-    mask = 0
-    for size in range(_size(on_bound) + 1):
-        for subset in range(1 << count):
-            if subset & ~on_bound or _size(subset) != size:
-                continue
-            mask = 0
-            for j in range(count):
-                mask |= _bit(p, j) if (subset >> j) & 1 else 0
-            outcome = _attempt(p, sums, base, old, mask)
-            if outcome & (REPEAT | FAILED) or _first_outside(p, row, mask) < 0:
-                return outcome
-    # The last attempt held all that stand on their bounds: another one would leave from within.
-    leaving = _first_outside(p, row, mask)
+    outcome, leaving = _search(p, sums, base, old, on_bound, 0)
+    if outcome & (REPEAT | FAILED) or leaving == 0:
+        return outcome
+    j = _first(leaving)
     if p[TURN] == 0.0:
-        own = _attempt(p, sums, base, old, np.int64(p[ALL]) & ~_bit(p, leaving))
+        own = _attempt(p, sums, base, old, np.int64(p[ALL]) & ~_bit(p, j))
         if not own & (REPEAT | FAILED):
             p[TURN] = 1.0
-            bound = p[BOUNDS + 4 * leaving :]
+            bound = p[BOUNDS + 4 * j :]
             place = np.int64(bound[1])
-            if _outside(p, row, leaving):
+            if _outside(p, row, j):
                 own &= ~FLOORED
                 row[place] = min(max(row[place], bound[2]), bound[3])
         return own | UNSETTLED
-    while leaving >= 0:
-        mask |= _bit(p, leaving)
-        outcome = _attempt(p, sums, base, old, mask)
+    forced = 0
+    while leaving:
+        forced |= _mask_of(p, leaving)
+        outcome, leaving = _search(p, sums, base, old, on_bound, forced)
         if outcome & (REPEAT | FAILED):
             return outcome
-        leaving = _first_outside(p, row, mask)
     p[TURN] = 0.0
     return outcome | UNSETTLED
 

@@ -225,6 +225,7 @@ class Categorical(Family):
     parameters = {"probabilities": simplex}
     support = None
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     encoding = "categories"
     ties = TIES
 
@@ -336,6 +337,10 @@ class Categorical(Family):
         size = len(column.categories)
         new = Categorical(row[PROBABILITIES : PROBABILITIES + size], column.categories, pseudo_count=self.pseudo_count)
         return new if self.prior is None else new._under(self._prior_over(column.categories))
+
+    def _expected(self, row, column):
+        shares = row[PROBABILITIES : PROBABILITIES + len(column.categories)]
+        return np.concatenate([[1.0], shares, [max(0.0, 1.0 - shares.sum())]])
 
     def _start(self, column):
         size = len(column.categories)

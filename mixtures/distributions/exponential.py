@@ -126,6 +126,7 @@ class Exponential(Family):
     parameters = {"rate": positive}
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     several_columns = True
     ties = TIES
 
@@ -157,6 +158,9 @@ class Exponential(Family):
 
     def _unpack(self, row, column):
         return Exponential(row[RATE])._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, 1.0 / row[RATE] / row[UNIT]
 
     def _start(self, column):
         return Exponential(1.0 / max(column.upper / 2, column.floor), prior=self.prior)

@@ -25,7 +25,7 @@ from mixtures.engine import entries, normal_blocks
 from mixtures.exceptions import ParameterError
 
 ENTRY = re.compile(r"(\w+)\[(\d+)\]")
-VECTORS = {Categorical: "probabilities", Multinomial: "probabilities", MultivariateNormal: "mean"}
+VECTORS: dict[Any, str] = {Categorical: "probabilities", Multinomial: "probabilities", MultivariateNormal: "mean"}
 """Families with a vector of which entries can be held."""
 
 
@@ -56,8 +56,8 @@ class Frozen(Constrained):
     Notes
     -----
     Held parameters and entries are not counted in ``n_parameters``. The entries of a vector that are not held are learned, from
-    the values that `base` has for them; ``parameters`` lists what is wholly learned. A probability held at 0 is a structural zero: a
-    row of that category comes from other components.
+    the values that `base` has for them; ``parameters`` lists what is wholly learned. A probability held at 0 is a structural zero:
+    a row of that category comes from other components.
 
     Examples
     --------
@@ -163,6 +163,20 @@ class Frozen(Constrained):
             prior = None if own.log_prior is None else entries.log_prior
             return Kernels(entries.prepare, entries.log_prob, entries.accumulate, entries.maximize, prior)
         return Kernels(own.prepare, own.log_prob, _nothing, _stay, own.log_prior) if self.is_whole else own
+
+    carries = computed(lambda self: self.is_whole or self.base.carries)
+
+    def _expected(self, row, column):
+        if not self.is_whole:
+            return self.base._expected(row, column)
+        sums = np.zeros(self._layout(column)[1] - self.n_maxima)
+        sums[0] = 1.0
+        return np.append(sums, np.full(self.n_maxima, -np.inf))
+
+    def _carried(self, statistics, old, new, before, after):
+        if not self.is_whole:
+            return self.base._carried(statistics, old, new, before, after)
+        return np.append(statistics[0], np.resize(statistics[1:], self._layout(after)[1] - 1))  # to which nothing is added
 
     @property
     def _plate_kind(self):

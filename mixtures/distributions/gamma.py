@@ -339,9 +339,9 @@ def _share_shape(weights, moments, parameters):
     outcome = 0
     for k in range(weights.size):
         p = parameters[k]
-        if weights[k] > 0.0 and is_tied(p[TIES], p[HELD], SHAPE) and _has_own_rate(p):
-            if _moves_centre(p, moments[k, 0], shape, moments[k, 4], max(gap, smallest)):
-                outcome = REPEAT | UNSETTLED
+        reads_gap = weights[k] > 0.0 and is_tied(p[TIES], p[HELD], SHAPE) and _has_own_rate(p)
+        if reads_gap and _moves_centre(p, moments[k, 0], shape, moments[k, 4], max(gap, smallest)):
+            outcome = REPEAT | UNSETTLED
     if outcome:
         return outcome
     for k in range(weights.size):
@@ -381,9 +381,9 @@ def _share_rate(weights, moments, parameters):
     rate = common_rate(own, moments[:, 0], gaps, given, start, shapes)
     outcome = 0
     for k in range(count):
-        if own[k] > 0.0 and not given[k]:
-            if _moves_centre(parameters[k], moments[k, 0], shapes[k], moments[k, 4], gaps[k]):
-                outcome = REPEAT | UNSETTLED
+        reads_gap = own[k] > 0.0 and not given[k]
+        if reads_gap and _moves_centre(parameters[k], moments[k, 0], shapes[k], moments[k, 4], gaps[k]):
+            outcome = REPEAT | UNSETTLED
     if outcome:
         return outcome
     for k in range(count):
@@ -406,6 +406,32 @@ def log_prior(parameters):
         p = parameters[k]
         value += log_gamma_density(p[RATE], p[PRIOR_SHAPE], p[PRIOR_RATE])
     return value
+
+
+def expected(row):
+    """Statistics (3,) of a row of weight 1, the mean one."""
+    mean = row[SHAPE] / row[RATE]
+    gap = log_minus_digamma(row[SHAPE])  # of log(mean) over the mean logarithm
+    if row[CENTRE] > 0.0:
+        away = (mean - row[CENTRE]) / row[CENTRE]
+        return 1.0, away, phi(away) + gap
+    return 1.0, mean / row[REFERENCE], np.log(mean) - gap
+
+
+def carried(statistics, old, new):
+    """Sums (3,) about the centre, or nothing, and in the reference of packed parameters `old`, about and in those of `new`."""
+    total, first, second = statistics
+    centre = new[CENTRE]
+    if old[CENTRE] > 0.0 and centre > 0.0:
+        grown = (old[CENTRE] - centre) / centre
+        # phi(x / c' - 1) = phi(x / c - 1) + grown (x / c - 1) + phi(grown), c' = c / (1 + grown)
+        return total, first + grown * (first + total), second + grown * first + total * phi(grown)
+    in_units = (first + total) * old[CENTRE] if old[CENTRE] > 0.0 else first * old[REFERENCE]
+    logs = first - second + total * np.log(old[CENTRE]) if old[CENTRE] > 0.0 else second
+    if centre > 0.0:
+        shift = in_units / centre - total
+        return total, shift, shift - (logs - total * np.log(centre))
+    return total, in_units / new[REFERENCE], logs
 
 
 class Gamma(Family):
@@ -434,6 +460,7 @@ class Gamma(Family):
     parameters = {"shape": positive_shape, "rate": positive}
     support = positive
     kernels = Kernels(prepare, _log_prob, _accumulate, maximize, log_prior)
+    carries = True
     held = HELD
     ties = TIES
 
@@ -468,6 +495,12 @@ class Gamma(Family):
 
     def _unpack(self, row, column):
         return Gamma(row[SHAPE], row[RATE])._under(self.prior)
+
+    def _expected(self, row, column):
+        return expected(row)
+
+    def _carried(self, statistics, old, new, before, after):
+        return carried(statistics, old, new)
 
     def _start(self, column):
         return Gamma(1.0, 1.0 / max(column.upper / 2, column.floor), prior=self.prior)

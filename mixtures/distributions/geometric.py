@@ -115,6 +115,7 @@ class Geometric(Family):
     parameters = {"probability": positive_probability}
     support = counting
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     held = HELD
     ties = TIES
 
@@ -149,6 +150,9 @@ class Geometric(Family):
 
     def _unpack(self, row, column):
         return Geometric(row[PROBABILITY])._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, 1.0 / row[PROBABILITY] - 1.0
 
     def _start(self, column):
         return Geometric(1.0 / max(column.upper / 2, 1.5), prior=self.prior)

@@ -130,6 +130,7 @@ class HalfNormal(Family):
     parameters = {"scale": positive}
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     several_columns = True
     uses_unit = True
     held = HELD
@@ -164,6 +165,9 @@ class HalfNormal(Family):
 
     def _unpack(self, row, column):
         return HalfNormal(row[SCALE] * column.unit)._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, row[SCALE] ** 2
 
     def _start(self, column):
         return HalfNormal(max(column.upper / 2, column.floor), prior=self.prior)

@@ -18,7 +18,20 @@ from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions import gamma
 from mixtures.distributions.base import Family, Kernels
-from mixtures.distributions.gamma import CENTRE, CONSTANT, HELD, REFERENCE, SHAPE, SIZE, TIES, deviance, is_far, logs_of
+from mixtures.distributions.gamma import (
+    CENTRE,
+    CONSTANT,
+    HELD,
+    REFERENCE,
+    SHAPE,
+    SIZE,
+    TIES,
+    carried,
+    deviance,
+    expected,
+    is_far,
+    logs_of,
+)
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import log, poisson_deviance
 
@@ -97,6 +110,7 @@ class InverseGamma(Family):
     parameters = {"shape": positive_shape, "scale": positive}
     support = positive
     kernels = Kernels(gamma.prepare, _log_prob, _accumulate, gamma.maximize, gamma.log_prior)
+    carries = True
     held = HELD
     ties = TIES
 
@@ -133,6 +147,12 @@ class InverseGamma(Family):
 
     def _unpack(self, row, column):
         return InverseGamma(row[SHAPE], row[SCALE])._under(self.prior)
+
+    def _expected(self, row, column):
+        return expected(row)
+
+    def _carried(self, statistics, old, new, before, after):
+        return carried(statistics, old, new)
 
     def _start(self, column):
         return InverseGamma(1.0, max(column.lower, 1e-300) * 2.0, prior=self.prior)

@@ -152,6 +152,7 @@ class InverseGaussian(Family):
     parameters = {"mean": positive, "shape": positive_shape}
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     uses_unit = True
     held = HELD
     ties = TIES
@@ -182,6 +183,17 @@ class InverseGaussian(Family):
 
     def _unpack(self, row, column):
         return InverseGaussian(row[MEAN] * column.unit, row[SHAPE] * column.unit)
+
+    def _expected(self, row, column):
+        centre, away = row[CENTRE], (row[MEAN] - row[CENTRE]) / row[CENTRE]
+        return 1.0, away, away * ((row[MEAN] - centre) / row[MEAN]) + centre / row[SHAPE]
+
+    def _carried(self, statistics, old, new, before, after):
+        total, first, second = statistics
+        # Sums of x / c - 1 and of x / c - 2 + c / x, with c the centre, which shrinks by 1 + grown.
+        grown = (old[CENTRE] - new[CENTRE]) / new[CENTRE]
+        rest = first + (first - second + total * grown) / (1.0 + grown)
+        return total, first + grown * (first + total), second + grown * rest
 
     def _start(self, column):
         middle = max(column.upper / 2, column.floor)

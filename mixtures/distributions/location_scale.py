@@ -179,6 +179,14 @@ class LocationScale(Transparent):
         way = self.location, 1.0 / self.scale, origin, unit, constant
         return [*self._addresses(), *way, self._prior_address(), *self.base._pack(moved)]
 
+    carries = computed(lambda self: self.base.carries)
+
+    def _expected(self, row, column):
+        return self.base._expected(row[HEAD:], self._moved(column))
+
+    def _carried(self, statistics, old, new, before, after):
+        return self.base._carried(statistics, old[HEAD:], new[HEAD:], self._moved(before), self._moved(after))
+
     def _unpack(self, row, column):
         return self._around(self.base._unpack(row[HEAD:], self._moved(column)))
 

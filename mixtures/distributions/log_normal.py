@@ -21,16 +21,20 @@ from mixtures._numba import bits_to_float, jit, wide_vectors
 from mixtures.constraints import log_location, log_scale, positive
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.normal import (
+    CENTRE,
     HELD,
     LOG_UNIT,
+    MEAN,
     NEAR_MEAN,
     SIZE,
+    STD,
     TIES,
     _accumulate,
     _log_prob,
     _maximize,
     _prepare,
     log_prior_of,
+    moved_moments,
     packed_prior,
 )
 from mixtures.engine.special import log
@@ -108,6 +112,7 @@ class LogNormal(Family):
     parameters = {"mean_log": log_location, "std_log": log_scale}
     support = positive
     kernels = Kernels(_prepare, _log_prob_of_logs, _accumulate_logs, _maximize, _log_prior)
+    carries = True
     several_columns = True
     held = HELD
     ties = TIES
@@ -165,6 +170,13 @@ class LogNormal(Family):
         kept = mean_log == _in_units(self.mean_log, unit)
         new = LogNormal(self.mean_log if kept else (mean_log + unit * _LOG_2_LOW) + unit * _LOG_2_HIGH, std_log)
         return new._under(self.prior)
+
+    def _expected(self, row, column):
+        away = row[MEAN] - row[CENTRE]
+        return 1.0, away, row[STD] ** 2 + away * away
+
+    def _carried(self, statistics, old, new, before, after):
+        return moved_moments(statistics, (old[LOG_UNIT] - new[LOG_UNIT]) + (old[CENTRE] - new[CENTRE]))
 
     def _start(self, column):
         low, high = _end_logs(column)

@@ -161,6 +161,7 @@ class Multinomial(Family):
     parameters = {"probabilities": simplex}
     support = counts
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     reads_block = True
     held = HELD
     ties = TIES

@@ -242,6 +242,7 @@ class MultivariateNormal(Family):
     parameters = {"mean": Vector(), "covariance": Covariance()}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, maximize, log_prior)
+    carries = True
     reads_block = True
     uses_unit = True
     uses_origin = True
@@ -377,6 +378,25 @@ class MultivariateNormal(Family):
         if self.kind != "full":
             covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
         return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)._under(self.prior)
+
+    def _expected(self, row, columns):
+        d = len(columns)
+        mean, centre = row[HEAD : HEAD + d], row[HEAD + CENTRE * d : HEAD + (CENTRE + 1) * d]
+        square = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) + np.outer(mean - centre, mean - centre)
+        return np.concatenate([[1.0], mean - centre, np.tril(square).ravel() if self.kind == "full" else np.diagonal(square)])
+
+    def _carried(self, statistics, old, new, before, after):
+        d = len(after)
+        (origin, unit), (later, _) = _frame(before), _frame(after)
+        start = HEAD + CENTRE * d
+        move = (origin - later) / unit + (old[start : start + d] - new[start : start + d])
+        total, first, second = statistics[0], statistics[1 : 1 + d], statistics[1 + d :]
+        if self.kind == "full":
+            crossed = np.outer(move, first)
+            square = second.reshape(d, d) + np.tril(crossed + crossed.T + total * np.outer(move, move))
+        else:
+            square = second + move * (2.0 * first + total * move)
+        return np.concatenate([[total], first + total * move, square.ravel()])
 
     def _start(self, columns):
         for column in columns:

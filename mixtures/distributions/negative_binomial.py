@@ -296,7 +296,7 @@ def _maximize_tied(statistics, parameters):
     if total > 0.0:
         largest = max(largest, start) if bounded else 1e300
         size = step_of_shared_size(start, terms, width, SMALLEST_SIZE, largest)
-        if size == largest or size == SMALLEST_SIZE:
+        if size >= largest or size <= SMALLEST_SIZE:
             outcome |= LIMIT | (UNSETTLED if abs(size - start) > 0.5 * size else 0)
         elif abs(gradient / total * (size - start)) > SETTLED or abs(size - start) > 1e-3 * start:
             outcome |= UNSETTLED

@@ -338,6 +338,12 @@ def log_prior_of(parameters, scaled):
     return value
 
 
+def moved_moments(statistics, move):
+    """Sums of weights, of deviations from a centre and of their squares (3,), from a centre that lies `move` below."""
+    total, first, second = statistics
+    return total, first + total * move, second + move * (2.0 * first + total * move)
+
+
 class Normal(Family):
     """Normal (Gaussian) distribution of one real column.
 
@@ -363,6 +369,7 @@ class Normal(Family):
     parameters = {"mean": real, "std": positive}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     several_columns = True
     uses_unit = True
     uses_origin = True
@@ -413,6 +420,13 @@ class Normal(Family):
 
     def _in_units(self, column):
         return (self.mean - column.origin) / column.unit, self.std / column.unit
+
+    def _expected(self, row, column):
+        away = row[MEAN] - row[CENTRE]
+        return 1.0, away, row[STD] ** 2 + away * away
+
+    def _carried(self, statistics, old, new, before, after):
+        return moved_moments(statistics, (before.origin - after.origin) / after.unit + (old[CENTRE] - new[CENTRE]))
 
     def _start(self, column):
         # Halves first: the difference of two values near the largest float overflows.

@@ -146,6 +146,7 @@ class Poisson(Family):
     support = natural
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     ties = TIES
+    carries = True
 
     def __init__(self, rate: float | None = None, *, prior: Gamma | None = None) -> None:
         super().__init__(rate=rate)
@@ -177,6 +178,9 @@ class Poisson(Family):
 
     def _unpack(self, row, column):
         return Poisson(row[RATE])._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, row[RATE]
 
     def _start(self, column):
         return Poisson(max(column.upper / 2, 0.5), prior=self.prior)

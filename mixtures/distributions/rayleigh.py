@@ -137,6 +137,7 @@ class Rayleigh(Family):
     parameters = {"scale": positive}
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     several_columns = True
     uses_unit = True
     held = HELD
@@ -171,6 +172,9 @@ class Rayleigh(Family):
 
     def _unpack(self, row, column):
         return Rayleigh(row[SCALE] * column.unit)._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, 2.0 * row[SCALE] ** 2
 
     def _start(self, column):
         return Rayleigh(max(column.upper / 2, column.floor), prior=self.prior)

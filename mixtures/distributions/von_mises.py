@@ -241,6 +241,7 @@ class VonMises(Family):
     parameters = {"location": real, "concentration": nonnegative}
     support = angle
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     held = HELD
     ties = TIES
     tieable = ("concentration",)
@@ -304,6 +305,18 @@ class VonMises(Family):
         # A location that is held may lie periods away.
         location = self.location if (row[LOCATION], row[REST]) == self._reduced() else row[LOCATION]
         return VonMises(location, row[CONCENTRATION])
+
+    def _expected(self, row, column):
+        turn = row[LOCATION] - row[CENTRE]
+        half, length = np.sin(0.5 * turn), bessel_ratio(row[CONCENTRATION])
+        return 1.0, length * np.sin(turn), bessel_ratio_gap(row[CONCENTRATION]) + 2.0 * length * half * half
+
+    def _carried(self, statistics, old, new, before, after):
+        total, sines, gaps = statistics
+        turn = old[CENTRE] - new[CENTRE]
+        half = np.sin(0.5 * turn)
+        bend = 2.0 * half * half  # 1 - cos(turn)
+        return total, sines + (total - gaps) * np.sin(turn) - sines * bend, gaps + (total - gaps) * bend + sines * np.sin(turn)
 
     def _start(self, column):
         return VonMises(0.0, 1.0)

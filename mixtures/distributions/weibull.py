@@ -17,9 +17,9 @@ lies below the geometric interpolation between s = 0 and s = -k / 2 or k, which 
 becomes Taylor's: full steps are taken near the maximum, the convergence is quadratic, and the likelihood never falls. With the
 scale held, Phi(k) gives way to mean(exp(k log(x / scale))), whose derivatives are bounded alike.
 
-Components that tie the shape climb the sum of their profiles, by the same step: its derivatives are the weighted means of theirs, and
-a mean of log-convex functions of s is log-convex. Each one's scale is then the best for the bound in place of Phi, so that what the
-step was sure to gain is gained.
+Components that tie the shape climb the sum of their profiles, by the same step: its derivatives are the weighted means of theirs,
+and a mean of log-convex functions of s is log-convex. Each one's scale is then the best for the bound in place of Phi, so that what
+the step was sure to gain is gained.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Wrapped(Family):
             raise ParameterError(f"{type(self).__name__}: expected a distribution with kernels of its own, found {base!r}")
         if base.tied_names and not self.keeps_plates:
             raise ParameterError(
-                f"{type(self).__name__}: {base!r} ties {', '.join(base.tied_names)} to other components, from which this would part it"
+                f"{type(self).__name__}: {base!r} ties {', '.join(base.tied_names)} to other components, not to be parted from them"
             )
         super().__init__(**values)
         vars(self)["base"] = base
@@ -79,6 +79,8 @@ class Wrapped(Family):
     n_maxima = computed(lambda self: self.base.n_maxima)
     prior = computed(lambda self: self.base.prior)
     _is_penalised = computed(lambda self: self.base._is_penalised)
+    # Statistics of kernels of its own are for a subclass to speak of.
+    carries = computed(lambda self: self.kernels is self.base.kernels and self.base.carries)
 
     def _values(self) -> dict[str, Any]:
         own = dict(vars(self))
@@ -129,6 +131,12 @@ class Wrapped(Family):
         """Address of the base's kernel of the prior, as :meth:`_addresses` has those of the others; 0.0 where there is no prior."""
         own = self.base.kernels.log_prior
         return bits_to_float(address_of(own, "log_prior")) if own is not None and self._is_penalised else 0.0
+
+    def _expected(self, row: Any, column: Any) -> Any:
+        return self.base._expected(row, column)
+
+    def _carried(self, statistics: Any, old: Any, new: Any, before: Any, after: Any) -> Any:
+        return self.base._carried(statistics, old, new, before, after)
 
     def _layout(self, column: Any) -> tuple[int, int]:
         layout: tuple[int, int] = self.base._layout(column)

@@ -199,6 +199,19 @@ class ZeroInflated(Wrapped):
     def _pack(self, column):
         return [*self._addresses(), self.probability, 0.0, 0.0, 0.0, 0.0, self._prior_address(), *self.base._pack(column)]
 
+    carries = computed(lambda self: self.base.carries)
+
+    def _expected(self, row, column):
+        own = self.base._expected(row[HEAD:], column)
+        if own is None:
+            return None
+        zeros = float(np.exp(self.log_prob([0.0])[0]))
+        return np.concatenate([[1.0, zeros], (1.0 - row[PROBABILITY]) * np.asarray(own)])
+
+    def _carried(self, statistics, old, new, before, after):
+        own = self.base._carried(statistics[OWN:], old[HEAD:], new[HEAD:], before, after)
+        return np.concatenate([statistics[:OWN], own])
+
     def _unpack(self, row, column):
         return ZeroInflated(self.base._unpack(row[HEAD:], column), row[PROBABILITY])
 

@@ -1,16 +1,15 @@
-"""M-steps in which some entries of a vector parameter are held: those of probabilities, and of the mean of a multivariate normal law.
+"""M-steps in which some entries of a vector are held: of probabilities, and of the mean of a multivariate normal law.
 
 The M-step without held entries comes first, by the kernel of that family; what it finds is then led to the maximum with them.
 
-Probabilities: the others' likelihood, sum n_c log p_c, is largest, their sum being what the held ones leave, where they share it in
-proportion to n_c, as they do without held ones. That holds for a Dirichlet prior, too.
+Probabilities: the others' likelihood, sum n_c log p_c, is largest, their sum being what the held ones leave, where they share it
+in proportion to n_c, as they do without held ones. That holds for a Dirichlet prior, too.
 
-Mean: let m and S be mean and covariance of the rows, of parts H (held at u) and F (free). The rows' likelihood is that of their part
-H times that of F given H, a linear regression with coefficients B = S_FH S_HH^-1, whatever u. With d_H = m_H - u and d_F = B d_H the
-maximum is mean = m - d, covariance = S + d d' (Anderson 1957, "Maximum likelihood estimates for a multivariate normal distribution when
-some observations are missing", has the factors); of a diagonal or spherical covariance, whose columns are independent, d_F = 0; and
-with a covariance that is given the same with B from that.
-"""
+Mean: let m and S be mean and covariance of the rows, of parts H (held at u) and F (free). The rows' likelihood is that of their
+part H times that of F given H, a linear regression with coefficients B = S_FH S_HH^-1, whatever u. With d_H = m_H - u and d_F = B
+d_H the maximum is mean = m - d, covariance = S + d d' (Anderson 1957, "Maximum likelihood estimates for a multivariate normal
+distribution when some observations are missing", has the factors); of a diagonal or spherical covariance, whose columns are
+independent, d_F = 0; and with a covariance that is given the same with B from that."""
 
 from __future__ import annotations
 

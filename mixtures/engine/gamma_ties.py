@@ -1,13 +1,14 @@
 """A shape or a rate that several Gamma laws share: the exact maximum of all their likelihoods together.
 
-Of component k let the weight be w_k, the mean of its rows m_k, that of their logarithms L_k, and s_k = log m_k - L_k >= 0. What is to
-be made large, the sum of w_k (a_k log r_k - log Gamma(a_k) + a_k L_k - r_k m_k), is concave in shapes a and rates r together, since
-a psi'(a) > 1: a stationary point is the maximum.
+Of component k let the weight be w_k, the mean of its rows m_k, that of their logarithms L_k, and s_k = log m_k - L_k >= 0. What
+is to be made large, the sum of w_k (a_k log r_k - log Gamma(a_k) + a_k L_k - r_k m_k), is concave in shapes a and rates r
+together, since a psi'(a) > 1: a stationary point is the maximum.
 
-- One shape a. A component whose rate is free has r_k = a / m_k, and contributes the slope w_k (log a - psi(a) - s_k); one whose rate
-  is given w_k (log r_k + L_k - psi(a)). The sum of the slopes falls with a and is 0 at the maximum.
-- One rate r. A component whose shape is free has psi(a_k) = log r + L_k, one whose shape is given keeps it; the slope in r, the sum of
-  w_k (a_k / r - m_k), is 0. With a_k = r m_k exp(v_k), v_k solves log a_k - psi(a_k) - v_k = s_k: small numbers where shapes are large.
+- One shape a. A component whose rate is free has r_k = a / m_k, and contributes the slope w_k (log a - psi(a) - s_k); one whose
+  rate is given w_k (log r_k + L_k - psi(a)). The sum of the slopes falls with a and is 0 at the maximum.
+- One rate r. A component whose shape is free has psi(a_k) = log r + L_k, one whose shape is given keeps it; the slope in r, the
+  sum of w_k (a_k / r - m_k), is 0. With a_k = r m_k exp(v_k), v_k solves log a_k - psi(a_k) - v_k = s_k: small numbers where
+  shapes are large.
 - One of both: a single law of all rows, of the mean m, with s = sum w_k (s_k + u_k - log(1 + u_k)) / sum w_k, u_k = m_k / m - 1.
 """
 

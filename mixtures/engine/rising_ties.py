@@ -1,8 +1,8 @@
 """A base of rising factorials that several components share: the step of :mod:`mixtures.engine.rising` for their sum.
 
-A bound of each component's slope that touches it at the current base is one of the sum where they are added, so that a step to where
-the sum of the bounds is zero never goes too far. Of the two bounds that each component has, the one that allows more is taken.
-"""
+A bound of each component's slope that touches it at the current base is one of the sum where they are added, so that a step to
+where the sum of the bounds is zero never goes too far. Of the two bounds that each component has, the one that allows more is
+taken."""
 
 from __future__ import annotations
 

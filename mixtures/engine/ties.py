@@ -15,10 +15,10 @@ def is_tied(ties, held, parameter):
 @jit
 def has_ties(parameters, place):
     """Whether any component has a mask of ties, which is at this place."""
+    found = False
     for k in range(parameters.shape[0]):
-        if parameters[k, place] != 0.0:
-            return True
-    return False
+        found |= parameters[k, place] != 0.0
+    return found
 
 
 @jit
@@ -39,7 +39,7 @@ def add_up(statistics, parameters, ties):
     if not has_ties(parameters, ties):
         return
     for s in range(statistics.shape[1]):
-        weight, total = pooled(statistics, parameters, ties, s)
+        total = pooled(statistics, parameters, ties, s)[1]
         for k in range(parameters.shape[0]):
             if parameters[k, ties] != 0.0:
                 statistics[k, s] = total
