@@ -651,7 +651,7 @@ def test_the_objective_of_a_mixture_never_falls(name):
     assert_never_falls(model.history_)
 
 
-@pytest.mark.filterwarnings("ignore:components .* have less than one row left:mixtures.exceptions.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore:components .* have no rows left:mixtures.exceptions.DegenerateWarning")
 @pytest.mark.parametrize("kind", ["full", "diagonal", "spherical"])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("missing", [0.0, 0.2])
@@ -674,11 +674,23 @@ def test_a_prior_keeps_components_from_single_rows():
     start = [(-1.0, 1.0), (1.0, 1.0), (9.0, 1.0)]
     with pytest.warns(DegenerateWarning):
         GeneralMixtureModel([Normal(*one) for one in start], max_iter=300, tol=1e-3).fit(x)
-    prior = Normal(prior=NormalInverseGamma()).prior.filled(x.mean(), x.var(), 3)
+    prior = NormalInverseGamma()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="components .* have less than one row left")
+        warnings.filterwarnings("ignore", message="components .* have no rows left")
         model = GeneralMixtureModel([Normal(*one, prior=prior) for one in start], max_iter=3000).fit(x)
     assert min(component.std for component in model.components_) > 0.05
+    assert {component.prior.shape for component in model.components_} == {1.5}
+    assert model.components_[0].prior.scale == pytest.approx(0.5 * x.var() / 9, rel=1e-12)
+
+
+def test_starts_are_found_under_open_priors():
+    random = np.random.default_rng(15)
+    x = np.concatenate([random.normal(-4.0, 1.0, (60, 2)), random.normal(4.0, 1.0, (40, 2))])
+    for component in (MultivariateNormal(prior=NormalInverseWishart()), Product(*[Normal(prior=NormalInverseGamma())] * 2)):
+        model = GeneralMixtureModel(component, 2, random_state=0).fit(x)
+        assert sorted(np.bincount(model.labels_)) == [40, 60]
+        assert model.history_[-1] == pytest.approx(objective(model, x, np.ones(len(x))), rel=1e-9)
+        assert_never_falls(model.history_)
 
 
 # --- refusals ---
