@@ -103,7 +103,7 @@ class Starter:
     def as_soft(self) -> Starter:
         """The same starts of runs with soft E-steps."""
         soft = copy.copy(self)
-        soft._settings = replace(self._settings, e_step=SOFT)
+        soft._settings = self._settings._replace(e_step=SOFT)
         return soft
 
     def _kind(self, number: int) -> int:

@@ -22,7 +22,7 @@ from mixtures.distributions.multinomial import PROBABILITIES as SHARES
 from mixtures.distributions.multinomial import Multinomial
 from mixtures.distributions.multivariate_normal import KINDS, MultivariateNormal
 from mixtures.distributions.wrapped import Constrained, Transparent, Wrapped, computed, innermost
-from mixtures.engine import entries
+from mixtures.engine import entries, normal_blocks
 from mixtures.exceptions import ParameterError
 
 ENTRY = re.compile(r"(\w+)\[(\d+)\]")
