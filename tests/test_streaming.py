@@ -16,6 +16,7 @@ from mixtures.columns import Columns
 from mixtures.distributions import (
     Bernoulli,
     BetaBinomial,
+    Bounded,
     Categorical,
     Dirichlet,
     DirichletMultinomial,
@@ -33,6 +34,7 @@ from mixtures.distributions import (
     Poisson,
     Product,
     StudentT,
+    Tied,
     Truncated,
     Uniform,
     VonMises,
@@ -43,6 +45,7 @@ from mixtures.engine.plan import CHUNK_ROWS
 from mixtures.exceptions import DataError, DegenerateWarning, FitError, NotFittedError, ParameterError
 from mixtures.parts import take_apart
 from mixtures.position import Position
+from mixtures.priors import NormalInverseGamma
 from mixtures.settings import Settings
 from mixtures.streaming import step_size
 from mixtures.table import Table
@@ -63,6 +66,11 @@ def members():
     yield Frozen(Gamma(1.0, 2.0), "rate")
     yield Frozen(Uniform(-1.0, 2.0))
     yield LocationScale(Gamma(2.0, 1.0), 3.0, 2.0)
+    yield Tied(Normal(1.0, 2.0), "std")
+    yield Bounded(Normal(1.0, 1.0), std=(0.5, 1.5))
+    yield Bounded(MultivariateNormal((0.0, 1.0), ((2.0, 1.0), (1.0, 2.0))), covariance=(0.5, 5.0))
+    yield Poisson(3.0, prior=Gamma(2.0, 1.0))
+    yield Normal(1.0, 2.0, prior=NormalInverseGamma(0.0, 1.0, 2.0, 1.0))
     yield ZeroInflated(Poisson(2.0), 0.3)
     yield ZeroInflated(Poisson(7.0), 0.1)
     yield LocationScale(ZeroInflated(Poisson(2.0), 0.3), -1.0, 1.0)
@@ -343,6 +351,16 @@ def test_unseen_categories_are_refused_unless_a_pseudo_count_allows_them():
     # What was given counts for as much as the first step leaves of it.
     assert model.components_[0].probabilities[1] == pytest.approx(0.3 * (1.0 - 2.0**-0.7), rel=1e-12)
     assert model.partial_fit(later).components_[0].probabilities[1] > 0.2
+
+
+def test_priors_that_leave_something_open_take_it_from_the_first_rows_or_are_refused():
+    x = np.random.default_rng(25).normal(np.repeat([-5.0, 5.0], 200), 1.0)
+    components = [Normal(-4.0, 1.0, prior=NormalInverseGamma()), Normal(4.0, 1.0, prior=NormalInverseGamma())]
+    with pytest.raises(ParameterError, match="component 0: its prior leaves open"):
+        model_of(components).survey(x).summarize(x)
+    model = model_of(components).partial_fit(x)
+    assert model.components_[0].prior.is_complete
+    assert not model.summarize(x).is_beyond
 
 
 def test_equal_components_are_given_a_start_or_refused():

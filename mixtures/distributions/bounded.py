@@ -434,6 +434,15 @@ class Bounded(Constrained):
         n_parameters, n_statistics = self.base._layout(column)
         return self._head() + n_parameters, n_statistics
 
+    carries = computed(lambda self: self.base.carries)
+
+    def _expected(self, row, column):
+        return self.base._expected(row[self._head() :], column)
+
+    def _carried(self, statistics, old, new, before, after):
+        head = self._head()
+        return self.base._carried(statistics, old[head:], new[head:], before, after)
+
     def _pack(self, column):
         own = self.base.kernels.log_prior
         prior = 0.0 if own is None else bits_to_float(address_of(own, "log_prior"))
