@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mixtures import templates
 from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.constraints import simplex
@@ -158,16 +159,20 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
         settings = settings._replace(start=start)
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
-        parts = take_apart(components, table)
-        check_support(parts, table)
+        template = templates.find(components, table)
+        if template is None:
+            parts = take_apart(components, table)
+            check_support(parts, table)
+        else:
+            parts = template.parts
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
         if mixing is None and not self.learn_weights:
             mixing = np.full(k, 1.0 / k)
         if is_watched(self):
             with watcher(self, X) as watch:
-                result = fit_mixture(parts, table, used, mixing, settings._replace(watch=watch), knowledge)
+                result = fit_mixture(parts, table, used, mixing, settings._replace(watch=watch), knowledge, template)
         else:
-            result = fit_mixture(parts, table, used, mixing, settings, knowledge)
+            result = fit_mixture(parts, table, used, mixing, settings, knowledge, template)
         self._remember_columns(X, whole)
         self.components_ = result.components
         self.weights_ = result.weights
