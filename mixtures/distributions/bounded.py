@@ -443,6 +443,15 @@ class Bounded(Constrained):
         bounded = {self.base._places[name] for name in self.bounds}
         return shifted([row for row in self.base._coordinates(column) if row[3] not in bounded], self._head())
 
+    carries = computed(lambda self: self.base.carries)
+
+    def _expected(self, row, column):
+        return self.base._expected(row[self._head() :], column)
+
+    def _carried(self, statistics, old, new, before, after):
+        head = self._head()
+        return self.base._carried(statistics, old[head:], new[head:], before, after)
+
     def _pack(self, column):
         own = self.base.kernels.log_prior
         prior = 0.0 if own is None else bits_to_float(address_of(own, "log_prior"))
