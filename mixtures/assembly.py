@@ -199,9 +199,9 @@ class Assembly:
         loop.evaluate(self.problem, self.parameters if parameters is None else parameters, log_weights, n_threads, **outputs)
         self.door.raise_error()
 
-    def fit_labels(self, labels: Ints, softness: float = 0.0, max_steps: int = 1) -> int:
+    def fit_labels(self, labels: Ints, softness: float = 0.0, max_steps: int = 1, **others: Any) -> int:
         """M-steps from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
-        outcome = loop.fit_labels(self.problem, self.parameters, labels, softness, max_steps)
+        outcome = loop.fit_labels(self.problem, self.parameters, labels, softness, max_steps, **others)
         self.door.raise_error()
         return outcome
 

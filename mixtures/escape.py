@@ -14,6 +14,7 @@ from mixtures.history import Move
 from mixtures.initialise import Starter
 from mixtures.runs import Run
 from mixtures.settings import Settings
+from mixtures.spikes import is_doubtful
 
 TRIAL = 15
 """M-steps that follow every move before the best ones go on."""
@@ -51,7 +52,8 @@ def _better(starter: Starter, run: Run, moves: Ints, settings: Settings) -> tupl
             tried[number].go(settings, 1)
         except FitError:
             continue
-        if tried[number].floored <= run.floored and tried[number].objective > best.objective + LEAST_GAIN:
+        is_better = tried[number].objective > best.objective + LEAST_GAIN
+        if is_better and not (is_doubtful(tried[number]) and not is_doubtful(run)):
             best, chosen = tried[number], number
     return None if chosen < 0 else (best, chosen)
 

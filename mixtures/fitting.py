@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from mixtures.engine.status import EXHAUSTED, MESSAGES
 from mixtures.escape import escaped, reseeded, starved
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
 from mixtures.history import History, Move
-from mixtures.initialise import Starter
+from mixtures.initialise import START_STEPS, Starter
 from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
 from mixtures.runs import Run, begin, safe_log
 from mixtures.settings import Settings
+from mixtures.spikes import is_doubtful
 from mixtures.standalone import complete, is_given, warn_floored
 from mixtures.table import Table
 from mixtures.warn import warn
@@ -63,7 +65,9 @@ def fit_mixture(
         given = [False] * k
     else:
         given = [is_given(c, table) and not _is_repeated(place, components) for place, c in enumerate(components)]
-    if all(given) or k == 1:
+    if isinstance(settings.start, Knowledge):
+        run = _started(components, given, table, weights, log_mixing, settings, knowledge)
+    elif all(given) or k == 1:
         assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
         run = begin(assembly, log_mixing.copy() if mixing is not None else np.full(k, -np.log(k)), settings, knowledge)
         run.go(settings)
@@ -74,6 +78,25 @@ def fit_mixture(
     while settings.starved == "drop" and starved(run) and not run.interrupted:
         run = _dropped(run, settings, knowledge)
     return _finish(run, table, settings)
+
+
+def _started(
+    components: Sequence[Parts],
+    given: Sequence[bool],
+    table: Table,
+    weights: Floats | None,
+    log_mixing: Floats,
+    settings: Settings,
+    knowledge: Knowledge,
+) -> Run:
+    """A run that starts from the M-step of labels, or of responsibilities, of every row."""
+    k, start = len(components), settings.start
+    assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
+    log_weights = np.empty(k)
+    assembly.fit_labels(start.labels, 0.0, START_STEPS, beliefs=start.beliefs, log_weights=log_weights)
+    run = begin(assembly, log_mixing.copy() if log_mixing.size else log_weights, settings, knowledge)
+    run.go(settings)
+    return run
 
 
 def _reseeded(starter: Starter, run: Run, settings: Settings) -> Run:
@@ -118,7 +141,9 @@ def _searched(starter: Starter, settings: Settings) -> Run:
     else:
         runs = starter.starts(count, SHORT_RUN)
         alive = [run for run in runs if run.is_regular] or runs
-        finalists = sorted(alive, key=lambda run: (run.floored, -run.objective))[:FINALISTS]
+        ranked = sorted(alive, key=lambda run: -run.objective)
+        sound = islice((run for run in ranked if not is_doubtful(run)), FINALISTS)
+        finalists = list(sound) or ranked[:FINALISTS]
         for run in finalists:
             run.go(settings, 1)
         run = _best(finalists)
@@ -138,13 +163,14 @@ def _searched(starter: Starter, settings: Settings) -> Run:
 def _best(runs: Sequence[Run]) -> Run:
     """The run of the best objective.
 
-    A run that ended on a floor has a likelihood without bound: it counts only where every run did. Starts that meet on one hill
-    differ by rounding, which must not choose the order of the components: the first one wins.
+    A run that ended on a floor or on a spike counts only where every run did. Starts that meet on one hill differ by rounding,
+    which must not choose the order of the components: the first one wins.
     """
     best = runs[0]
     for other in runs[1:]:
-        gain = other.objective - best.objective
-        if best.floored > other.floored or (best.floored == other.floored and gain > 1e-10):
+        is_higher = other.objective - best.objective > 1e-10
+        # higher ones lose only against sound ones, others win only against doubtful ones
+        if is_doubtful(best) >= is_doubtful(other) if is_higher else is_doubtful(best) > is_doubtful(other):
             best = other
     return best
 

@@ -94,6 +94,10 @@ class Starter:
         """Whether no component lives in Python only."""
         return not self.assembly.door.components
 
+    def _kind(self, number: int) -> int:
+        """What start of this number is."""
+        return RANDOM if self._settings.start == "random" else KINDS[number % len(KINDS)]
+
     def starts(self, count: int, n_steps: int) -> list[Run]:
         """So many starts, each after at most `n_steps` M-steps on the rows that stand for the table."""
         if self.is_plain:
@@ -112,7 +116,7 @@ class Starter:
             assembly, knowledge = self.assembly, self._knowledge
         else:
             assembly, knowledge = self._over_sample(self._components)
-        given, kinds = np.array(self._given), np.array([KINDS[number % len(KINDS)] for number in range(count)])
+        given, kinds = np.array(self._given), np.array([self._kind(number) for number in range(count)])
         data = (self._z, self._order, sample.weights, self._hints, self.seed, kinds, SOFTNESS, LLOYD_ITERATIONS, START_STEPS)
         template = (given, assembly.parameters, self._mixing)
         return self._side_by_side(try_starts, count, n_steps, assembly, knowledge, (*template, *data))
@@ -151,7 +155,7 @@ class Starter:
         """A start of components of several families, or of which some are given: each gets the cluster that suits it."""
         k = len(self._components)
         labels = np.empty(len(self._sample.rows), dtype=np.int64)
-        kind = KINDS[number % len(KINDS)]
+        kind = self._kind(number)
         label_starts(self._z, self._sample.weights, kind, self.seed, number, LLOYD_ITERATIONS, self._hints, k, labels)
         shares = np.bincount(labels, weights=self._sample.weights, minlength=k)
         if self._is_uniform:

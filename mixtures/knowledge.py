@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mixtures.engine.plan import NO_LABELS, NO_MATRIX, Floats, Ints
-from mixtures.exceptions import DataError
+from mixtures.exceptions import DataError, ParameterError
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Knowledge:
 
 
 NOTHING = Knowledge()
+STARTS = ("clusters", "random")
+"""Starts that have names: clusters of k-means, or parameters fitted around rows drawn at random."""
 
 
 def read_knowledge(labels: Any, responsibilities: Any, n_rows: int, n_components: int) -> Knowledge:
@@ -69,32 +71,52 @@ def read_knowledge(labels: Any, responsibilities: Any, n_rows: int, n_components
     return NOTHING
 
 
-def _read_labels(labels: Any, n_rows: int, n_components: int) -> Ints:
+def read_start(start: Any, n_rows: int, n_components: int) -> Any:
+    """Where EM is to start: a word, or labels (n,) or responsibilities (n, k) of all rows.
+
+    Raises
+    ------
+    ParameterError : another word. DataError : an array of another shape, or one that leaves a row open.
+    """
+    if isinstance(start, str):
+        if start not in STARTS:
+            raise ParameterError(f"start must be one of {STARTS}, labels (n,) or responsibilities (n, k), found {start!r}")
+        return start
+    if np.ndim(start) != 2:
+        labels = _read_labels(start, n_rows, n_components, "start")
+        if (labels < 0).any():
+            raise DataError(f"start: expected a component for every row, row {int(np.argmin(labels))} has none")
+        return Knowledge(labels=labels)
+    beliefs = _read_beliefs(start, n_rows, n_components, "start")
+    return Knowledge(beliefs=beliefs - np.log(np.exp(beliefs).sum(axis=1, keepdims=True)))
+
+
+def _read_labels(labels: Any, n_rows: int, n_components: int, what: str = "labels") -> Ints:
     given = np.asarray(labels.to_numpy() if hasattr(labels, "to_numpy") else labels)
     if given.shape != (n_rows,):
-        raise DataError(f"labels: expected shape ({n_rows},), one a row, found {given.shape}")
+        raise DataError(f"{what}: expected shape ({n_rows},), one a row, found {given.shape}")
     if given.dtype.kind == "O":
         given = np.array([-1 if value is None or value != value else value for value in given.tolist()], dtype=object)
     try:
         numbers = given.astype(np.float64)
     except (TypeError, ValueError):
-        raise DataError(f"labels: expected whole numbers from 0 to {n_components - 1}, found {given.dtype} {given[:1]!r}") from None
+        raise DataError(f"{what}: expected whole numbers from 0 to {n_components - 1}, found {given.dtype} {given[:1]!r}") from None
     numbers = np.where(np.isnan(numbers), -1.0, numbers)
     bad = np.flatnonzero((numbers != np.floor(numbers)) | (numbers < -1) | (numbers >= n_components))
     if len(bad):
         raise DataError(
-            f"labels: expected a component from 0 to {n_components - 1}, or -1 for unknown, row {bad[0]} has {given[bad[0]]!r}"
+            f"{what}: expected a component from 0 to {n_components - 1}, or -1 for unknown, row {bad[0]} has {given[bad[0]]!r}"
         )
     return numbers.astype(np.int64)
 
 
-def _read_beliefs(responsibilities: Any, n_rows: int, n_components: int) -> Floats:
+def _read_beliefs(responsibilities: Any, n_rows: int, n_components: int, what: str = "responsibilities") -> Floats:
     given = np.array(responsibilities, dtype=np.float64)
     if given.shape != (n_rows, n_components):
-        raise DataError(f"responsibilities: expected shape ({n_rows}, {n_components}), rows by components, found {given.shape}")
+        raise DataError(f"{what}: expected shape ({n_rows}, {n_components}), rows by components, found {given.shape}")
     given[np.isnan(given).all(axis=1)] = 1.0
     bad = np.flatnonzero(~(np.isfinite(given) & (given >= 0)).all(axis=1) | ~(given > 0).any(axis=1))
     if len(bad):
-        raise DataError(f"responsibilities: expected finite numbers >= 0, not all 0, row {bad[0]} has {given[bad[0]].tolist()}")
+        raise DataError(f"{what}: expected finite numbers >= 0, not all 0, row {bad[0]} has {given[bad[0]].tolist()}")
     with np.errstate(divide="ignore"):
         return np.log(given / given.max(axis=1, keepdims=True))

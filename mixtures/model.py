@@ -22,7 +22,7 @@ from mixtures.engine.plan import Floats, Ints
 from mixtures.engine.team import available_threads
 from mixtures.exceptions import ConvergenceWarning, DataError, ParameterError
 from mixtures.fitting import fit_mixture
-from mixtures.knowledge import read_knowledge
+from mixtures.knowledge import read_knowledge, read_start
 from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
 from mixtures.runs import run_em, safe_log
@@ -51,6 +51,8 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
     max_iter : int >= 1.
     n_init : int >= 1, starts to try: each runs for some iterations, the best ones to the end. None: several, and moves of
         components that split and merge where those find more. One is enough where all parameters are given.
+    start : where EM starts, for components without parameters: "clusters" (weighted k-means++, in several variants in turn),
+        "random" (around rows drawn at random), labels (n,) or responsibilities (n, k) of all rows, from whose M-step EM goes on.
     starved : "report", "drop" or "re-seed": what becomes of a component that is left with less than one row.
     random_state : int, RandomState or None, for starts.
     n_jobs : int or None, threads; None for every processor this process may use. Results have the same bits for any number.
@@ -94,6 +96,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         tol: float = 1e-8,
         max_iter: int = 1000,
         n_init: int | None = None,
+        start: Any = "clusters",
         starved: str = "report",
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -109,6 +112,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         self.tol = tol
         self.max_iter = max_iter
         self.n_init = n_init
+        self.start = start
         self.starved = starved
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -144,9 +148,12 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         weights = read_weights(sample_weight, whole.n_rows)
         k = len(components)
         knowledge = read_knowledge(labels, responsibilities, whole.n_rows, k)
+        start = read_start(self.start, whole.n_rows, k)
         table, used = without_zeros(whole, weights)
         if table is not whole and weights is not None:
-            knowledge = knowledge.take(np.flatnonzero(weights))
+            seen = np.flatnonzero(weights)
+            knowledge, start = knowledge.take(seen), start if isinstance(start, str) else start.take(seen)
+        settings = replace(settings, start=start)
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
         parts = take_apart(components, table)

@@ -173,7 +173,7 @@ class BestOfChain:
 
 def begin(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
     """A run that starts at an assembly's parameters and these weights, which change in place."""
-    control = settings.control(len(log_weights), assembly.is_maximum_likelihood)
+    control = settings.control(assembly.problem.sizes.n_components, assembly.is_maximum_likelihood)
     return Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, settings.task(knowledge, seed), control))
 
 

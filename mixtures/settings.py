@@ -30,7 +30,8 @@ class Settings:
     learn_weights: bool = True
     concentrations: tuple[float, ...] = ()
     starved: str = "report"
-    escape: bool = True
+    start: Any = "clusters"
+    """"clusters", "random", or :class:`mixtures.knowledge.Knowledge` of every row: labels, or responsibilities."""
     watch: Any = None
     """Called with the run after every iteration; True ends it. See :mod:`mixtures.watching`."""
 

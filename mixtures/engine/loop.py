@@ -225,12 +225,15 @@ def climb(visit, plan, rows, task, control, until, parameters, log_weights, hist
 
 
 @jit
-def follow_labels(visit, plan, rows, labels, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial):
-    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says, in which nothing is estimated about
-    the rows: one, or as many as families ask for. Returns the union of the plates' last flags."""
+def follow_labels(
+    visit, plan, rows, labels, beliefs, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial
+):  # fmt: skip
+    """M-steps from fixed labels (n,), softened as :func:`mixtures.engine.sweep.soften` says, or, where there are none, from fixed
+    responsibilities, logs (n, k): nothing is estimated about the rows. One step, or as many as families ask for; `totals` are
+    the statistics of the last one. Returns the union of the plates' last flags."""
     nothing = matrix(totals, 0, 0, 0)
     empty = matrix(totals, 0, 1, 0)[0]
-    task = Task(STATISTICS_OF_LABELS, softness, 0, 1.0, -1, labels[:0], nothing, labels, empty, nothing, nothing)
+    task = Task(STATISTICS_OF_LABELS, softness, 0, 1.0, -1, labels[:0], beliefs, labels, empty, nothing, nothing)
     outcome = steps = repeats = 0
     while steps < max_steps:
         sum_rows(visit, plan, rows, task, parameters, log_weights, scratch, part, totals)
@@ -265,14 +268,20 @@ def em_steps(visit, problem, task, control, until, parameters, log_weights, hist
 
 
 @jit_entry
-def label_steps(visit, problem, labels, softness, max_steps, parameters, log_weights, flags):
-    """:func:`follow_labels`, for Python."""
+def label_steps(visit, problem, labels, beliefs, softness, max_steps, parameters, log_weights, flags):
+    """:func:`follow_labels`, for Python; log_weights become those of the shares of all rows."""
     plan, rows = unfold(problem)
     part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
     scratch, trial = scratch_for(plan), np.empty(parameters.size)
-    return follow_labels(
-        visit, plan, rows, labels, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial
+    outcome = follow_labels(
+        visit, plan, rows, labels, beliefs, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial
     )
+    whole = 0.0
+    for c in range(plan.n_components):
+        whole += totals[1 + c]
+    for c in range(plan.n_components):
+        log_weights[c] = log(totals[1 + c] / whole)
+    return outcome
 
 
 class Course:
@@ -373,9 +382,19 @@ def evaluate(
         team.run(visit_chunks, *pass_over, Counter, NO_MATRIX)
 
 
-def fit_labels(problem: Problem, parameters: Floats, labels: Ints, softness: float, max_steps: int) -> int:
-    """M-steps from fixed labels (n,), see :func:`follow_labels`. Returns the union of the plates' last flags."""
+def fit_labels(
+    problem: Problem,
+    parameters: Floats,
+    labels: Ints,
+    softness: float,
+    max_steps: int,
+    beliefs: Floats = NO_MATRIX,
+    log_weights: Floats | None = None,
+) -> int:
+    """M-steps from fixed labels (n,) or responsibilities, see :func:`follow_labels`; `log_weights` (k,) become those of their
+    shares. Returns the union of the plates' last flags."""
     flags = np.zeros(problem.sizes.n_plates, dtype=np.int64)
-    log_weights = np.zeros(problem.sizes.n_components)
-    label_steps(address_of(visit, "visit"), problem, labels, softness, max_steps, parameters, log_weights, flags)
+    log_weights = np.empty(problem.sizes.n_components) if log_weights is None else log_weights
+    log_weights.fill(0.0)
+    label_steps(address_of(visit, "visit"), problem, labels, beliefs, softness, max_steps, parameters, log_weights, flags)
     return functools.reduce(operator.or_, flags.tolist())

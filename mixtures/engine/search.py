@@ -117,7 +117,7 @@ def try_starts(
             for c in range(k):
                 weights[c] = mixing[c]
         flags = progress[number, PROGRESS:]
-        follow_labels(visit, plan, rows, every, softness, steps, own, weights, flags, scratch, part, totals, trial)
+        follow_labels(visit, plan, rows, every, task.posterior, softness, steps, own, weights, flags, scratch, part, totals, trial)
         put_back(plan, given, template, own)
         prepare_plates(plan, own)
         for i in range(progress.shape[1]):
@@ -202,7 +202,9 @@ def try_moves(
         for c in range(k):
             weights[c] -= log(total)
         flags = progress[number, PROGRESS:]
-        follow_labels(visit, plan, rows, labels, softness, steps, values, weights, flags, scratch, part, totals, trial)
+        follow_labels(
+            visit, plan, rows, labels, task.posterior, softness, steps, values, weights, flags, scratch, part, totals, trial
+        )
         put_back(plan, stays, template, values)
         prepare_plates(plan, values)
         for i in range(progress.shape[1]):

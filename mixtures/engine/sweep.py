@@ -227,6 +227,14 @@ def soften(labels, softness, joint):
 
 
 @jit
+def prescribe(beliefs, first, joint):
+    """Log-joint (k, b) becomes responsibilities: those whose logs are `beliefs` (n, k) of rows first.., 0 outside the support."""
+    for i in range(joint.shape[1]):
+        for k in range(joint.shape[0]):
+            joint[k, i] = np.exp(beliefs[first + i, k]) if joint[k, i] > -np.inf else 0.0
+
+
+@jit
 def transpose(joint, first, out):
     """out[first + i, k] = joint[k, i]."""
     for i in range(joint.shape[1]):
@@ -258,7 +266,7 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             log_joint(plan, parameters, log_weights, x, mask, joint, spare)
         if task.known.size:
             restrict(matrix(task.known, first, 1, b)[0], joint)
-        if task.beliefs.size:
+        if task.beliefs.size and task.kind != STATISTICS_OF_LABELS:
             believe(task.beliefs, first, joint)
         if 0 < task.keep < k:
             keep_best(task.keep, joint, spare, top, total)
@@ -277,7 +285,10 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
                 transpose(joint, first, task.posterior)
             continue
         if task.kind == STATISTICS_OF_LABELS:
-            soften(matrix(task.labels, first, 1, b)[0], task.softness, joint)
+            if task.labels.size:
+                soften(matrix(task.labels, first, 1, b)[0], task.softness, joint)
+            else:
+                prescribe(task.beliefs, first, joint)
             row_totals(joint, totals[0])
         else:
             normalise(joint, top, total, inverse, totals[0])
