@@ -145,7 +145,11 @@ def problems() -> Iterator[Problem]:
 
 def _real_tables() -> Iterator[Problem]:
     faithful, galaxies = np.loadtxt(HERE / "faithful.csv", delimiter=",", skiprows=1), _classic("galaxies")
-    iris, wine, cancer = _sklearn_table("iris"), _standardised(_sklearn_table("wine")), _standardised(_sklearn_table("breast_cancer"))
+    iris, wine, cancer = (
+        _sklearn_table("iris"),
+        _standardised(_sklearn_table("wine")),
+        _standardised(_sklearn_table("breast_cancer")),
+    )
     sizes, codes = _penguins()
     known = ~np.isnan(codes).any(axis=1)
     birds = np.hstack([_standardised(sizes[known]), codes[known]])
@@ -164,7 +168,7 @@ def _real_tables() -> Iterator[Problem]:
     yield _reals("wine", "diag", 3, wine, True)
     yield _reals("wine", "tied", 3, wine, True)
     yield _reals("penguins", "full", 3, _standardised(sizes), True)
-    yield _reals("penguins", "full", 4, _standardised(sizes))
+    yield _reals("penguins", "diag", 4, _standardised(sizes))
     yield _product("penguins, sex, island", 3, birds, "rrrrcc", True)
     yield _product("penguins, sex, island", 6, birds, "rrrrcc")
     yield _reals("breast cancer", "diag", 2, cancer, True)
@@ -182,8 +186,8 @@ def _simulated_tables() -> Iterator[Problem]:
     yield _product("mixed, c = 1.5", 4, _mixed(3, 4, 1500, 1.5), "rrrccc", True)
     yield _product("mixed, c = 0.8", 8, _mixed(4, 8, 3000, 0.8), "rrrccc")
     yield _reals("c = 2", "full", 5, _simulated(5, "full", 5, 4, 2000, 2.0), True)
-    yield _reals("c = 1", "full", 5, _simulated(6, "full", 5, 4, 2000, 1.0), True)
-    yield _reals("c = 0.7", "full", 5, _simulated(7, "full", 5, 4, 2000, 0.7))
+    yield _reals("c = 1", "full", 5, _simulated(6, "full", 5, 4, 2000, 1.0))
+    yield _reals("c = 0.8", "full", 4, _simulated(7, "full", 4, 4, 3000, 0.8))
     yield _reals("unequal sizes", "full", 6, _simulated(8, "full", 6, 2, 2000, 1.5, True))
     yield _reals("c = 1", "spherical", 10, _simulated(9, "spherical", 10, 8, 3000, 1.0), True)
     yield _reals("c = 3", "diag", 20, _simulated(10, "diag", 20, 2, 3000, 3.0), True)

@@ -77,6 +77,35 @@ def parameters_of(problem: Problem, model: Any) -> Parameters:
     return _mixed_parameters(weights, means, variances, probabilities, [[row[j].rate for j in columns[COUNT]] for row in factors])
 
 
+def started(problem: Problem, parameters: Parameters) -> GeneralMixtureModel:
+    """A mixture of this library that begins at parameters."""
+    components: list[Any] = []
+    for c in range(problem.k):
+        mean, covariance = parameters.means[c], parameters.covariances[c]
+        if problem.form == "product":
+            reals, codes, rates = (
+                iter(zip(mean, np.sqrt(np.diag(covariance)), strict=True)),
+                iter(parameters.probabilities),
+                iter(parameters.rates[c]),
+            )
+            factors: list[Any] = []
+            for kind in problem.kinds:
+                if kind == REAL:
+                    factors.append(Normal(*next(reals)))
+                elif kind == COUNT:
+                    factors.append(Poisson(next(rates)))
+                else:
+                    table = next(codes)[c]
+                    factors.append(Categorical(table / table.sum(), range(len(table))))
+            components.append(Product(*factors))
+        else:
+            kind = component(problem).kind
+            given = {"full": covariance, "diagonal": np.diag(covariance), "spherical": covariance[0, 0]}[kind]
+            components.append(MultivariateNormal(mean, given, kind=kind, tied=problem.form == "tied"))
+    weights = np.asarray(parameters.weights, dtype=float)
+    return GeneralMixtureModel(components, weights=weights / weights.sum(), n_jobs=1)
+
+
 def _ours(problem: Problem, seed: int, n_init: int) -> Parameters:
     """Its defaults search by themselves; a number of starts above 1 is what a long search asks for."""
     settings = {} if n_init == 1 else {"n_init": n_init}
@@ -122,9 +151,7 @@ def _stepmix(init: str) -> Callable[[Problem, int, int], Parameters]:
                 "codes": {"model": "categorical", "n_columns": n_codes},
             }
         settings = {"abs_tol": TOLERANCE, "max_iter": MAX_ITER, "progress_bar": 0, "verbose": 0}
-        model = StepMix(
-            problem.k, measurement=measurement, n_init=n_init, init_params=init, random_state=seed, **settings
-        )
+        model = StepMix(problem.k, measurement=measurement, n_init=n_init, init_params=init, random_state=seed, **settings)
         model.fit(problem.X)
         found = model.get_parameters()["measurement"]
         if problem.form != "product":
@@ -143,28 +170,22 @@ def _stepmix(init: str) -> Callable[[Problem, int, int], Parameters]:
 
 
 def _pomegranate(problem: Problem, seed: int, n_init: int) -> Parameters:
+    """It has no restarts of its own: the highest of as many fits."""
     import torch
-    from pomegranate.distributions import Categorical as Codes
-    from pomegranate.distributions import IndependentComponents
-    from pomegranate.distributions import Normal as Reals
-    from pomegranate.distributions import Poisson as Counts
+    from pomegranate import distributions
     from pomegranate.gmm import GeneralMixtureModel as Mixture
 
     tensor = torch.tensor(problem.X, dtype=torch.float32)
-
-    def fresh() -> Any:
-        if COUNT in problem.kinds:
-            return Counts()
-        if problem.form == "product":
-            return IndependentComponents([Reals(covariance_type="diag") if kind == REAL else Codes() for kind in problem.kinds])
-        return Reals(covariance_type={"full": "full", "diag": "diag", "spherical": "sphere"}[problem.form])
-
+    forms = {"full": "full", "diag": "diag", "spherical": "sphere"}
     best, highest = None, -np.inf
     for number in range(n_init):
+        if problem.form == "product":
+            parts = [distributions.Poisson() for _ in range(problem.k)]
+        else:
+            parts = [distributions.Normal(covariance_type=forms[problem.form]) for _ in range(problem.k)]
         start = {"tol": TOLERANCE * len(tensor), "max_iter": MAX_ITER, "random_state": 1000 * seed + number}
-        model = Mixture([fresh() for _ in range(problem.k)], **start)
         try:
-            model.fit(tensor)
+            model = Mixture(parts, **start).fit(tensor)
             reached = float(model.log_probability(tensor).double().sum())
         except (IndexError, RuntimeError, ValueError):  # an empty cluster, a covariance that is none
             continue
@@ -172,28 +193,17 @@ def _pomegranate(problem: Problem, seed: int, n_init: int) -> Parameters:
             best, highest = model, reached
     if best is None:
         raise RuntimeError("no start came to an end")
-    return _of_pomegranate(problem, best)
-
-
-def _of_pomegranate(problem: Problem, model: Any) -> Parameters:
-    def numbers(tensor: Any) -> Any:
-        return tensor.detach().double().numpy()
-
-    k, weights = problem.k, numbers(model.priors)
-    if COUNT in problem.kinds:
-        rates = [numbers(distribution.lambdas) for distribution in model.distributions]
-        return _mixed_parameters(weights, np.empty((k, 0)), np.empty((k, 0)), [], rates)
+    weights, fitted = _numbers(best.priors), best.distributions
     if problem.form == "product":
-        factors = [list(distribution.distributions) for distribution in model.distributions]
-        reals = [j for j, kind in enumerate(problem.kinds) if kind == REAL]
-        codes = [j for j, kind in enumerate(problem.kinds) if kind == CATEGORICAL]
-        means = [[numbers(row[j].means)[0] for j in reals] for row in factors]
-        variances = [[np.ravel(numbers(row[j].covs))[0] for j in reals] for row in factors]
-        tables = [[numbers(row[j].probs)[0] for row in factors] for j in codes]
-        return _mixed_parameters(weights, means, variances, tables, np.empty((k, 0)))
-    means = [numbers(distribution.means) for distribution in model.distributions]
-    covariances = np.array([numbers(distribution.covs) for distribution in model.distributions])
-    return _normal_parameters(weights, means, covariances.reshape(k) if problem.form == "spherical" else covariances)
+        nothing = np.empty((problem.k, 0))
+        return _mixed_parameters(weights, nothing, nothing, [], [_numbers(one.lambdas) for one in fitted])
+    covariances = np.array([_numbers(one.covs) for one in fitted])
+    shape = problem.k if problem.form == "spherical" else covariances.shape
+    return _normal_parameters(weights, [_numbers(one.means) for one in fitted], covariances.reshape(shape))
+
+
+def _numbers(tensor: Any) -> Any:
+    return tensor.detach().double().numpy()
 
 
 def _normals_only(problem: Problem) -> bool:
@@ -204,17 +214,19 @@ def _without_counts(problem: Problem) -> bool:
     return COUNT not in problem.kinds
 
 
-def _not_tied(problem: Problem) -> bool:
-    return problem.form != "tied"
+def _in_pomegranate(problem: Problem) -> bool:
+    """It ties no covariances, and its Categorical takes whole tensors only, which real columns beside it rule out."""
+    return problem.form != "tied" and CATEGORICAL not in problem.kinds
 
 
 OURS = Entrant("mixtures", lambda problem: True, _ours)
+SKLEARN = Entrant("scikit-learn kmeans", _normals_only, _sklearn("kmeans"))
 ENTRANTS = [
     OURS,
-    Entrant("scikit-learn, kmeans", _normals_only, _sklearn("kmeans")),
-    Entrant("scikit-learn, k-means++", _normals_only, _sklearn("k-means++")),
-    Entrant("scikit-learn, random_from_data", _normals_only, _sklearn("random_from_data")),
-    Entrant("StepMix, random", _without_counts, _stepmix("random")),
-    Entrant("StepMix, kmeans", _without_counts, _stepmix("kmeans")),
-    Entrant("pomegranate", _not_tied, _pomegranate),
+    SKLEARN,
+    Entrant("scikit-learn k-means++", _normals_only, _sklearn("k-means++")),
+    Entrant("scikit-learn random_from_data", _normals_only, _sklearn("random_from_data")),
+    Entrant("StepMix random", _without_counts, _stepmix("random")),
+    Entrant("StepMix kmeans", _without_counts, _stepmix("kmeans")),
+    Entrant("pomegranate", _in_pomegranate, _pomegranate),
 ]

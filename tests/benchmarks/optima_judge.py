@@ -4,10 +4,12 @@ The likelihood of Normals whose covariances are free has no upper bound: a compo
 that lie in a plane, raises it without end, and on the way there are local maxima about a few rows that happen to lie close
 (Day 1969; McLachlan & Peel 2000, section 3.10). A maximum counts as spurious here, whoever found it, where a component
 
-- has fewer effective rows, the sum of its posterior probabilities, than its scales need: d + 1 for a covariance of its own of d
-  columns, 2 for variances of its own; a tied covariance and probabilities need none; or
+- has fewer effective rows, the sum of its posterior probabilities, than real parameters of its own: d + d (d + 1) / 2 of a mean
+  and a covariance of d columns, 2 d with variances, d + 1 with one variance; or
 - is in some direction less than a hundredth as wide as the table: the smallest eigenvalue of S^-1 C is below 1e-4, C being the
   component's covariance and S that of all rows (a constraint on the ratio of scales, Hathaway 1985, that has no unit).
+
+Tied covariances, probabilities and rates have bounded likelihoods, of which no maximum is spurious.
 """
 
 from __future__ import annotations
@@ -89,4 +91,5 @@ def _is_spurious(problem: Problem, parameters: Parameters, effective: Any) -> bo
     if problem.form != "full":
         whole = np.diag(np.diag(whole))
     narrowest = min(eigvalsh(covariance, whole)[0] for covariance in parameters.covariances)
-    return bool(effective.min() < (d + 1 if problem.form == "full" else 2) or narrowest < NARROWEST)
+    own = d + {"full": d * (d + 1) // 2, "diag": d, "product": d, "spherical": 1}[problem.form]
+    return bool(effective.min() < own or narrowest < NARROWEST)
