@@ -208,15 +208,13 @@ def _search(number: int, words: list[str] | None, quick: bool, patience: float) 
     return problem.title, search(problem, patience)
 
 
-def update(new: dict[str, dict[str, Any]]) -> None:
+def note(title: str, fact: dict[str, Any]) -> None:
     """Write down what is better than what was known, or as good, with how many of how many fits found it."""
     known = json.loads(KNOWN.read_text()) if KNOWN.exists() else {}
-    for title, fact in new.items():
-        gain = fact["mean_log_likelihood"] - known.get(title, {"mean_log_likelihood": -np.inf})["mean_log_likelihood"]
-        print(f"{title}: gain {gain:.3g} a row, {fact}", file=sys.stderr)
-        if gain > -1e-9:
-            known[title] = fact
-    KNOWN.write_text(json.dumps(known, indent=1) + "\n")
+    gain = fact["mean_log_likelihood"] - known.get(title, {"mean_log_likelihood": -np.inf})["mean_log_likelihood"]
+    print(f"{title}: gain {gain:.3g} a row, {fact}", file=sys.stderr, flush=True)
+    if gain > -1e-9:
+        KNOWN.write_text(json.dumps(known | {title: fact}, indent=1) + "\n")
 
 
 def lines(rows: list[Row]) -> list[list[str]]:
@@ -254,7 +252,9 @@ def main() -> None:
     options = parser.parse_args()
     count = len(chosen(options.only, options.quick))
     if options.search:
-        update(dict(over(partial(_search, words=options.only, quick=options.quick, patience=options.search), count, options.jobs)))
+        work = partial(_search, words=options.only, quick=options.quick, patience=options.search)
+        for title, fact in over(work, count, options.jobs):
+            note(title, fact)
         return
     seeds = options.seeds or (10 if options.quick else 50)
     work = partial(_row, words=options.only, quick=options.quick, seeds=seeds, patience=options.patience)
