@@ -13,6 +13,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -38,6 +39,11 @@ def address_of(kernel: Any, role: str) -> int:
         address = int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
     _kernels[address] = kernel
     return address
+
+
+def is_address(values: Any) -> Any:
+    """Which of packed parameters, an array of float64, are addresses of kernels, as their bits: those mean nothing elsewhere."""
+    return np.isin(np.ascontiguousarray(values).view(np.int64), list(_kernels))
 
 
 def _lower_call(context: Any, builder: Any, sig: Any, args: Any) -> Any:

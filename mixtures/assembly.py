@@ -11,14 +11,16 @@ import numpy as np
 
 from mixtures._numba_calls import address_of
 from mixtures.column import Column
+from mixtures.columns import Columns
 from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
 from mixtures.engine.plan import CHUNK_ROWS, LIMIT, NO_FLOATS, ROW_NUMBER, Floats, Ints, Problem, Sizes
-from mixtures.exceptions import ParameterError
+from mixtures.exceptions import DataError, ParameterError
 from mixtures.parts import Parts, block_of, distinct
-from mixtures.plates import lay
+from mixtures.plates import Plate, lay
 from mixtures.table import Table, address_of_row_0
+from mixtures.templates import Template
 
 
 class Assembly:
@@ -29,20 +31,65 @@ class Assembly:
     components : the parts of k distributions, every parameter given.
     table : the rows, none of weight zero.
     weights : (n,) or None.
+    frame : what is known of the columns, where the table is one chunk of more; None: what the table says.
     """
 
-    def __init__(self, components: Sequence[Parts], table: Table, weights: Floats | None = None) -> None:
+    def __init__(
+        self, components: Sequence[Parts], table: Table, weights: Floats | None = None, frame: Columns | None = None
+    ) -> None:
         self.table = table
         self.door = Door()
         self._components = components
-        self._columns = _columns(components, table)
+        self._columns = _columns(components, table, frame)
         self._codes: list[Floats] = []
         self._sources: list[tuple[int, int]] = []  # addresses and strides
         self._source_of: dict[int, int] = {}
         self._plates = lay(components, self._columns, table)
         self.parameters = self._pack()
-        self.problem = self._describe(NO_FLOATS if weights is None else _in_range(weights))
+        self.problem = self._describe(NO_FLOATS if weights is None else _in_range(weights, self._plates))
         loop.prepare(self.problem, self.parameters)
+
+    @classmethod
+    def like(cls, template: Template, table: Table, weights: Floats | None) -> Assembly:
+        """What is laid as it was over an earlier table, see :mod:`mixtures.templates`."""
+        new = object.__new__(cls)
+        new.table, new.door, new._components, new._codes = table, Door(), template.parts, []
+        new._columns = {j: table.column(j) for j in template.sources}
+        new._source_of = {j: place for place, j in enumerate(template.sources)}
+        new._plates = template.plates([table.column(j) for j in range(table.n_columns)])
+        new.parameters = new._pack()
+        places = [table.place(j) for j in template.sources]
+        new._sources = places
+        addresses = [address for address, _ in places] + [stride for _, stride in places]
+        whole = np.concatenate([template.described, addresses])
+        scales = new._scales()
+        sizes = template.sizes._replace(n_rows=table.n_rows)
+        rows = NO_FLOATS if weights is None else _in_range(weights, new._plates)
+        new.problem = Problem(sizes, whole, scales, rows)
+        loop.prepare(new.problem, new.parameters)
+        return new
+
+    @property
+    def source_columns(self) -> list[int]:
+        """Columns of the table, in the order of the sources of the rows."""
+        return list(self._source_of)
+
+    def _scales(self) -> Floats:
+        """Origins, units and fillers of the plates' columns."""
+        origins: list[float] = []
+        units: list[float] = []
+        fillers: list[float] = []
+        for plate in self._plates:
+            family = plate.family
+            for place in plate.places:
+                origins.append(place.origin if family is not None and family.uses_origin else 0.0)
+                units.append(place.unit if family is not None and family.uses_unit else 1.0)
+                fillers.append(0.0 if place.categories or not math.isfinite(place.lower) else place.lower)
+            if family is None:  # the row's number
+                origins.append(0.0)
+                units.append(1.0)
+                fillers.append(0.0)
+        return np.array(origins + units + fillers, dtype=np.float64)
 
     def _pack(self) -> Floats:
         values: list[float] = []
@@ -63,9 +110,6 @@ class Assembly:
         described: list[int] = []
         coordinates: list[tuple[int, int, int, int]] = []
         columns: list[int] = []
-        origins: list[float] = []
-        units: list[float] = []
-        fillers: list[float] = []
         k = len(self._components)
         statistic = 0
         for plate in self._plates:
@@ -89,7 +133,7 @@ class Assembly:
                 address_of(kernels.maximize, "maximize"),
                 plate.n_maxima,
                 plate.measure,
-                0 if kernels.log_prior is None else address_of(kernels.log_prior, "log_prior"),
+                address_of(kernels.log_prior, "log_prior") if plate.is_penalised else 0,
                 plate.n_members,
                 -1 if family is None or family.held is None else family.held,
                 len(coordinates),
@@ -98,21 +142,18 @@ class Assembly:
             coordinates += own
             statistic += count * n_statistics
             columns += [self._source(j) for j in plate.columns]
-            for place in plate.places:
-                origins.append(place.origin if family is not None and family.uses_origin else 0.0)
-                units.append(place.unit if family is not None and family.uses_unit else 1.0)
-                fillers.append(0.0 if place.categories or not math.isfinite(place.lower) else place.lower)
-            if family is None:  # the row's number
-                origins.append(0.0)
-                units.append(1.0)
-                fillers.append(0.0)
         block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * k)
         n_sources = len(self._sources)
         n_coordinates = len(coordinates)
         sizes = Sizes(k, block, len(self._plates), n_coordinates, len(columns), self.table.n_rows, n_sources, 1 + k + statistic)
         places = [address for address, _ in self._sources] + [stride for _, stride in self._sources]
         whole = np.array([*described, *chain.from_iterable(coordinates), *columns, *places], dtype=np.int64)
-        return Problem(sizes, whole, np.array(origins + units + fillers, dtype=np.float64), weights)
+        return Problem(sizes, whole, self._scales(), weights)
+
+    @property
+    def plates(self) -> Sequence[Plate]:
+        """How the components are laid, in the order of the engine's plates."""
+        return self._plates
 
     @property
     def addresses(self) -> Ints:
@@ -196,12 +237,14 @@ class Assembly:
 
     def evaluate(self, log_weights: Floats, n_threads: int = 1, parameters: Floats | None = None, **outputs: Any) -> None:
         """As :func:`mixtures.engine.loop.evaluate`, for the packed parameters, its own or others of this layout."""
-        loop.evaluate(self.problem, self.parameters if parameters is None else parameters, log_weights, n_threads, **outputs)
+        with self.door.keeping_interrupts():
+            loop.evaluate(self.problem, self.parameters if parameters is None else parameters, log_weights, n_threads, **outputs)
         self.door.raise_error()
 
     def fit_labels(self, labels: Ints, softness: float = 0.0, max_steps: int = 1, **others: Any) -> int:
         """M-steps from fixed labels (n,); returns the flags of :func:`mixtures.engine.loop.fit_labels`."""
-        outcome = loop.fit_labels(self.problem, self.parameters, labels, softness, max_steps, **others)
+        with self.door.keeping_interrupts():
+            outcome = loop.fit_labels(self.problem, self.parameters, labels, softness, max_steps, **others)
         self.door.raise_error()
         return outcome
 
@@ -222,10 +265,16 @@ class Assembly:
         ]
 
 
-def _in_range(weights: Floats) -> Floats:
+def _in_range(weights: Floats, plates: Sequence[Plate]) -> Floats:
     """Weights as the engine reads them; times a power of two, which changes no parameter, where their sums would overflow."""
     largest = float(weights.max())
     if not 1e-100 < largest < 1e100:
+        for plate in plates:
+            if plate.is_penalised:
+                raise DataError(
+                    f"{type(plate.family).__name__}: under a prior, weights count rows: expected the largest between 1e-100 and "
+                    f"1e100, found {largest:.3g}"
+                )
         weights = weights * 2.0 ** -max(min(math.frexp(largest)[1], 1000), -1000)
     return np.require(weights, np.float64, ["C", "W"])
 
@@ -240,8 +289,9 @@ def _block_rows(width: int) -> int:
     return 64 * min(15, 2**16 // (8 * width) // 128 * 2 + 1)
 
 
-def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
+def _columns(components: Sequence[Parts], table: Table, frame: Columns | None = None) -> dict[int, Column]:
     """What is known of every column that the components read; the same columns for each of them."""
+    numbers = table.column if frame is None else frame.known.__getitem__
     different = distinct(components)
     used = _read_by(different[0])
     for component in different[1:]:
@@ -259,16 +309,19 @@ def _columns(components: Sequence[Parts], table: Table) -> dict[int, Column]:
             else:
                 numeric.update(positions)
     if not categories:
-        return {j: table.column(j) for j in used}
+        return {j: numbers(j) for j in used}
     for j in numeric & categories.keys():
         raise ParameterError(f"{table.where(j)}: Categorical and a family of numbers cannot share a column")
     places = {}
     for j in used:
         if j in categories:
-            missing = int(np.isnan(table.codes(j, ())).sum())
-            places[j] = Column(table.names[j], table.n_rows, missing, categories=tuple(categories[j]))
+            if frame is None:
+                n_rows, missing = table.n_rows, int(np.isnan(table.codes(j, ())).sum())
+            else:
+                n_rows, missing = frame.known[j].n_rows, frame.known[j].n_missing
+            places[j] = Column(table.names[j], n_rows, missing, categories=tuple(categories[j]))
         else:
-            places[j] = table.column(j)
+            places[j] = numbers(j)
     return places
 
 

@@ -28,7 +28,7 @@ class InformationCriteria:
     def n_parameters(self) -> int:
         """Number of free parameters: those of the components, shared ones once, and k - 1 weights."""
         components, _ = self._state()
-        own = sum(component.n_parameters for component in components) - sum(_shared_by(components))
+        own = sum(component.n_parameters for component in components) - _count_repeated(components)
         return int(own) + (len(components) - 1 if self._learns_weights() else 0)
 
     def _learns_weights(self) -> bool:
@@ -62,14 +62,14 @@ class InformationCriteria:
         return float(weights[seen] @ density[seen]), float(weights.sum()), spread
 
 
-def _shared_by(components: Sequence[Any]) -> list[int]:
-    """For every factor that ties parameters to those of an earlier component, how many."""
+def _count_repeated(components: Sequence[Any]) -> int:
+    """How many numbers are parameters tied to those of an earlier component, on the same columns."""
     seen: set[Any] = set()
-    found = []
+    repeated = 0
     for component in components:
         for key, factor in getattr(component, "factors", {None: component}).items():
-            shared = factor.n_shared() if hasattr(factor, "n_shared") else 0
-            if shared and (key, type(factor)) in seen:
-                found.append(shared)
-            seen.add((key, type(factor)))
-    return found
+            for name in getattr(factor, "tied_names", ()):
+                group = key, factor._tie_kind, name
+                repeated += factor._count(name) if group in seen else 0
+                seen.add(group)
+    return repeated

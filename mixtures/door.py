@@ -7,7 +7,11 @@ because Python's cost is per call. The first exception is kept, the loop stops, 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import signal
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -93,6 +97,33 @@ class Door:
         if self.error is not None:
             error, self.error = self.error, None
             raise error
+
+    def raise_interrupt(self) -> None:
+        """Raise the KeyboardInterrupt that ended a call, or was kept from one."""
+        if isinstance(self.error, KeyboardInterrupt):
+            self.raise_error()
+
+    @contextlib.contextmanager
+    def keeping_interrupts(self) -> Iterator[None]:
+        """While compiled code may call components, Ctrl-C is kept for the next call to fail with; a second one is raised at once.
+
+        What Python raises where compiled code enters it, before the function's first line, would be lost.
+        """
+        is_main = threading.current_thread() is threading.main_thread()
+        if not (self.components and is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler):
+            yield
+            return
+
+        def keep(number: int, frame: Any) -> None:
+            if self.error is not None:
+                signal.default_int_handler(number, frame)
+            self.error = KeyboardInterrupt()
+
+        signal.signal(signal.SIGINT, keep)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _call(self, role: int, place: int, columns: int, rows: int, x_address: int, other_address: int) -> None:
         other = _matrix(other_address, 1, SIZE if role == MAXIMIZE else rows)[0]

@@ -45,6 +45,10 @@ def tempered(sharpness: float = 0.2, warming: float = 1.2) -> EStep:
     """Posteriors raised to a power that rises from `sharpness` to 1, by a factor `warming` an iteration: deterministic annealing
     (Ueda & Nakano 1998), which smooths small local optima away.
 
+    Where the power stays low for long, components melt into one, and EM cannot part what is equal. So each of the library's own
+    starts is followed without a temperature, too, and the better end counts. From parameters that are given it is followed with it
+    only.
+
     Raises
     ------
     ParameterError : sharpness is not between 0 and 1, or warming not above 1.

@@ -23,6 +23,7 @@ ALL_MOVES = 12
 LEAVERS = 2
 """Components of many that are taken away in turn, those that are missed least."""
 FINALISTS = 2
+STARVED_ROWS = 0.1
 LEAST_GAIN = 1e-7
 """Of the mean objective, for which a move is kept."""
 
@@ -33,7 +34,11 @@ def escaped(starter: Starter, run: Run, settings: Settings) -> tuple[Run, list[M
     kept: list[Move] = []
     for _ in range(2 * k):
         moves = promising_moves(run)
-        better = _better(starter, run, moves, settings)
+        try:
+            better = _better(starter, run, moves, settings)
+        except KeyboardInterrupt:
+            run.interrupted = "interrupted"
+            break
         if better is None:
             break
         new, number = better
@@ -52,6 +57,8 @@ def _better(starter: Starter, run: Run, moves: Ints, settings: Settings) -> tupl
             tried[number].go(settings, 1)
         except FitError:
             continue
+        if tried[number].interrupted:
+            raise KeyboardInterrupt
         is_better = tried[number].objective > best.objective + LEAST_GAIN
         if is_better and not (is_doubtful(tried[number]) and not is_doubtful(run)):
             best, chosen = tried[number], number
@@ -82,9 +89,9 @@ def losses(run: Run) -> Floats:
 
 
 def starved(run: Run) -> list[int]:
-    """Components that are left with less than one row of average weight."""
+    """Components that are left with all but nothing: less than a tenth of a row of average weight."""
     rows = run.assembly.table.n_rows
-    return [k for k, weight in enumerate(run.weights.tolist()) if weight * rows < 1.0]
+    return [k for k, weight in enumerate(run.weights.tolist()) if weight * rows < STARVED_ROWS]
 
 
 def reseeded(starter: Starter, run: Run, settings: Settings) -> tuple[Run, list[Move]]:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from mixtures.assembly import Assembly
+from mixtures.engine.loop import sharpness_at, steps_of_a_slice
 from mixtures.engine.plan import FLOORED, NO_FLOATS, Floats, Ints
 from mixtures.engine.status import EXHAUSTED, MESSAGES
 from mixtures.escape import escaped, reseeded, starved
 from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
 from mixtures.history import History, Move
-from mixtures.initialise import START_STEPS, Starter
+from mixtures.initialise import START_STEPS, Starter, seed_of
 from mixtures.knowledge import Knowledge
-from mixtures.parts import Parts, distinct
+from mixtures.parts import Parts, distinct, resolve_priors
 from mixtures.runs import Run, begin, safe_log
 from mixtures.settings import Settings
 from mixtures.spikes import is_doubtful
 from mixtures.standalone import complete, is_given, warn_floored
 from mixtures.table import Table
+from mixtures.templates import Template
 from mixtures.warn import warn
 
 SHORT_RUN = 20
@@ -43,6 +45,7 @@ class Fit:
     n_iter: int
     history: History
     labels: Ints
+    objective: float
     interrupted: bool
 
 
@@ -53,13 +56,16 @@ def fit_mixture(
     mixing: Floats | None,
     settings: Settings,
     knowledge: Knowledge,
+    template: Template | None = None,
 ) -> Fit:
-    """Fit k `components` to the rows of `table`; `mixing` (k,) are the weights that EM starts from.
+    """Fit k `components` to the rows of `table`; `mixing` (k,) are the weights that EM starts from; `template` says how they are
+    laid, where that is known.
 
     EM starts at the parameters of a component that brings them. Equal components would stay equal for ever: they are taken
     for one family several times, whose start is to be found.
     """
     k = len(components)
+    components = resolve_priors(components, table, weights, k)
     log_mixing = NO_FLOATS if mixing is None else safe_log(mixing)
     if k > 1 and len(distinct(components)) == 1:
         given = [False] * k
@@ -69,15 +75,19 @@ def fit_mixture(
         run = _started(components, given, table, weights, log_mixing, settings, knowledge)
     elif all(given) or k == 1:
         assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
-        run = begin(assembly, log_mixing.copy() if mixing is not None else np.full(k, -np.log(k)), settings, knowledge)
+        log_weights = log_mixing.copy() if mixing is not None else np.full(k, -np.log(k))
+        run = begin(assembly, log_weights, settings, knowledge, _seed(settings))
         run.go(settings)
         if settings.starved == "re-seed" and starved(run):
             run = _reseeded(Starter(components, given, table, weights, log_mixing, settings, knowledge), run, settings)
     else:
-        run = _searched(Starter(components, given, table, weights, log_mixing, settings, knowledge), settings)
+        run = _searched(Starter(components, given, table, weights, log_mixing, settings, knowledge, template), settings)
     while settings.starved == "drop" and starved(run) and not run.interrupted:
         run = _dropped(run, settings, knowledge)
-    return _finish(run, table, settings)
+    fit = _finish(run, table, settings)
+    if mixing is not None and not settings.learn_weights and len(mixing) == len(fit.weights):
+        fit.weights = mixing.copy()  # to the last bit
+    return fit
 
 
 def _started(
@@ -94,9 +104,14 @@ def _started(
     assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
     log_weights = np.empty(k)
     assembly.fit_labels(start.labels, 0.0, START_STEPS, beliefs=start.beliefs, log_weights=log_weights)
-    run = begin(assembly, log_mixing.copy() if log_mixing.size else log_weights, settings, knowledge)
+    run = begin(assembly, log_mixing.copy() if log_mixing.size else log_weights, settings, knowledge, _seed(settings))
     run.go(settings)
     return run
+
+
+def _seed(settings: Settings) -> int:
+    """Seed of the draws of a run that needs no start."""
+    return seed_of(settings.random_state) if settings.e_step.draws else 0
 
 
 def _reseeded(starter: Starter, run: Run, settings: Settings) -> Run:
@@ -113,14 +128,14 @@ def _dropped(run: Run, settings: Settings, knowledge: Knowledge) -> Run:
     gone = starved(run)
     if knowledge:
         raise FitError(
-            f"components {gone} are left with less than one row, and cannot be dropped where labels or responsibilities name "
+            f"components {gone} are left without rows, and cannot be dropped where labels or responsibilities name "
             "components by their numbers; fit fewer components"
         )
     kept = [place for place in range(len(run.log_weights)) if place not in gone]
     parts = run.assembly.unpack_parts(run.course.parameters)
     assembly = Assembly([parts[place] for place in kept], run.assembly.table, run.row_weights)
     left = run.log_weights[kept]
-    settings = replace(settings, concentrations=tuple(c for place, c in enumerate(settings.concentrations) if place in kept))
+    settings = settings._replace(concentrations=tuple(c for place, c in enumerate(settings.concentrations) if place in kept))
     new = begin(assembly, left - np.logaddexp.reduce(left), settings)
     new.go(settings)
     new.moves = [*run.moves, Move("dropped", tuple(gone))]
@@ -128,35 +143,80 @@ def _dropped(run: Run, settings: Settings, knowledge: Knowledge) -> Run:
 
 
 def _searched(starter: Starter, settings: Settings) -> Run:
-    """The best of several starts, at its end."""
+    """The best of several starts, at its end. Who looks on sees that one only: it is made once more from its beginning."""
     kind = settings.e_step
     if kind.draws or kind.sharpness < 1.0:  # what such a run comes from matters little, and it is not to be judged by its beginning
-        runs = [starter.over_all_rows(run) for run in starter.starts(settings.n_init or 1, 0)]
-        for run in runs:
-            run.go(settings)
-        return _best(runs)
+        return _best_of_whole_runs(starter, settings)
+    run, moves = _sought(starter, settings._replace(watch=None))
+    if not starter.is_whole:
+        interrupted, run = run.interrupted, starter.over_all_rows(run)
+        run.interrupted = interrupted
+    elif settings.watch is not None and run.course.iteration and not run.interrupted:
+        run = run.rewound()
+    run.go(settings)
+    run.moves = moves
+    return run
+
+
+def _sought(starter: Starter, settings: Settings) -> tuple[Run, list[Move]]:
+    """The best run on the rows that stand for the table, and the moves that led to it."""
     count = settings.n_init or (AUTOMATIC_STARTS if starter.is_compiled else 1)
+    moves: list[Move] = []
     if count == 1:
-        (run,) = starter.starts(1, 0 if settings.watch else settings.max_iter + 1)
+        (run,) = starter.starts(1, steps_of_a_slice(starter.assembly.problem.sizes) if starter.is_compiled else 0)
+        if starter.is_compiled or not starter.is_whole:
+            run.go(settings)
     else:
         runs = starter.starts(count, SHORT_RUN)
         alive = [run for run in runs if run.is_regular] or runs
         ranked = sorted(alive, key=lambda run: -run.objective)
         sound = islice((run for run in ranked if not is_doubtful(run)), FINALISTS)
-        finalists = list(sound) or ranked[:FINALISTS]
-        for run in finalists:
-            run.go(settings, 1)
-        run = _best(finalists)
-    moves: list[Move] = []
-    if settings.n_init is None and starter.is_compiled:
+        run = _best(_ended(list(sound) or ranked[:FINALISTS], settings))
+    if settings.n_init is None and starter.is_compiled and not run.interrupted:
         run, moves = escaped(starter, run, settings)
-    if settings.starved == "re-seed" and starter.is_compiled:
-        run, more = reseeded(starter, run, settings)
-        moves += more
-    if not starter.is_whole:
-        run = starter.over_all_rows(run)
+    if settings.starved == "re-seed" and starter.is_compiled and not run.interrupted:
+        try:
+            run, more = reseeded(starter, run, settings)
+            moves += more
+        except KeyboardInterrupt:
+            run.interrupted = "interrupted"
+    return run, moves
+
+
+def _ended(runs: Sequence[Run], settings: Settings) -> list[Run]:
+    """Runs at their end, without those that fail, unless all do; an interrupt ends all."""
+    ended: list[Run] = []
+    failure: FitError | None = None
+    for run in runs:
+        try:
+            run.go(settings, 1)
+        except FitError as error:
+            failure = failure or error
+            continue
+        ended.append(run)
+        if run.interrupted:
+            break
+    if not ended and failure is not None:
+        raise failure
+    best = _best(ended)
+    best.interrupted = ended[-1].interrupted
+    return [best]
+
+
+def _best_of_whole_runs(starter: Starter, settings: Settings) -> Run:
+    """The best of runs over all rows. Where there is a temperature, which may melt components into one, they are joined by runs
+    without it from the same starts, if it ends in time to compare them."""
+    count, kind = settings.n_init or 1, settings.e_step
+    runs = [starter.over_all_rows(run) for run in starter.starts(count, 0)]
+    if kind.sharpness < 1.0 == sharpness_at(kind.sharpness, kind.warming, settings.max_iter):
+        runs += [starter.over_all_rows(run) for run in starter.as_soft().starts(count, 0)]
+    (run,) = runs[:1]
+    if len(runs) > 1:
+        (run,) = _ended(runs, settings._replace(watch=None))
+        if settings.watch is None or run.interrupted:
+            return run
+        run = run.rewound()
     run.go(settings)
-    run.moves = moves
     return run
 
 
@@ -212,9 +272,9 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
     weights = run.weights
     if few := starved(run):
         warn(
-            f"components {few} have less than one row left. Fit fewer components, or let starved='drop' or 're-seed' see to it.",
+            f"components {few} have no rows left, or all but none. Fit fewer components, or choose starved='drop' or 're-seed'.",
             DegenerateWarning,
         )
     history = History(run.history, moves)
     unpacked = assembly.unpack(course.parameters)
-    return Fit(unpacked, weights, run.converged, course.iteration, history, labels, run.interrupted == "interrupted")
+    return Fit(unpacked, weights, run.converged, course.iteration, history, labels, run.objective, run.interrupted == "interrupted")

@@ -7,6 +7,7 @@ for some iterations each, and those with the best likelihood go on: small EM (Bi
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -15,13 +16,16 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_random_state
 
+from mixtures import templates
 from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
+from mixtures.e_steps import SOFT
 from mixtures.engine.kmeans import encoded
-from mixtures.engine.plan import NO_FLOATS, Floats, Ints
+from mixtures.engine.loop import Course
+from mixtures.engine.plan import PROGRESS, Floats, Ints
 from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_moves, try_starts
 from mixtures.engine.sweep import visit
-from mixtures.engine.team import Counter, Team
+from mixtures.engine.team import run_together
 from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
 from mixtures.runs import Run, begin
@@ -57,28 +61,42 @@ class Starter:
         mixing: Floats,
         settings: Settings,
         knowledge: Knowledge,
+        template: templates.Template | None = None,
     ) -> None:
         self.seed = seed_of(settings.random_state)
         self._given = given
         self._kinds = _kinds(components, given)
         self._is_uniform = len(self._kinds) == 1 and not any(given)
-        completed: dict[int, Parts] = {}
-        for component, is_given in zip(components, given, strict=True):
-            if id(component) not in completed:
-                completed[id(component)] = complete(component, table, is_given)
-        self._components = [completed[id(component)] for component in components]
-        self.assembly = Assembly(self._components, table, weights)
+        self._incomplete = components
         self._settings = settings
         self._mixing = mixing
         self._table, self._weights = table, weights
+        if template is not None:
+            self.assembly = Assembly.like(template, table, weights)
+        else:
+            self.assembly = Assembly(self._components, table, weights)
+            if self._is_uniform:
+                templates.keep([part.component for part in components], table, list(components), self.assembly)
         self._widths = self.assembly.category_counts()
         k = len(components)
-        self._sample = sample_rows(self.assembly, SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k)
+        size = SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k
+        self._sample = sample_rows(self.assembly, knowledge, size, SAMPLE_ROWS_PER_COMPONENT)
         self.is_whole = self._sample.is_whole
         sample = self._sample
         self._z = encoded(self.assembly.addresses, self.assembly.strides, self._widths, sample.rows, sample.weights)
         self._knowledge = knowledge
-        self._hints = knowledge.hints(sample.rows)
+        hints = knowledge.hints()
+        self._hints = hints[sample.rows] if hints.size else hints
+        self._hinted = np.isin(np.arange(k), self._hints)
+
+    @functools.cached_property
+    def _components(self) -> list[Parts]:
+        """The components, with every parameter that they lack from a start."""
+        completed: dict[int, Parts] = {}
+        for component, is_given in zip(self._incomplete, self._given, strict=True):
+            if id(component) not in completed:
+                completed[id(component)] = complete(component, self._table, is_given)
+        return [completed[id(component)] for component in self._incomplete]
 
     @functools.cached_property
     def _sample_table(self) -> Table:
@@ -87,12 +105,18 @@ class Starter:
     @property
     def is_plain(self) -> bool:
         """Whether labels of clusters are those of components, and no component lives in Python only."""
-        return (self._is_uniform or bool(self._hints.size)) and self.is_compiled
+        return (self._is_uniform or bool(self._hinted.all())) and self.is_compiled
 
     @property
     def is_compiled(self) -> bool:
         """Whether no component lives in Python only."""
         return not self.assembly.door.components
+
+    def as_soft(self) -> Starter:
+        """The same starts of runs with soft E-steps."""
+        soft = copy.copy(self)
+        soft._settings = self._settings._replace(e_step=SOFT)
+        return soft
 
     def _kind(self, number: int) -> int:
         """What start of this number is."""
@@ -130,17 +154,26 @@ class Starter:
         self, function: Any, count: int, n_steps: int, assembly: Assembly, knowledge: Knowledge, arguments: tuple[Any, ...]
     ) -> list[Run]:
         """Runs that a compiled function makes, the same ones for any number of threads."""
-        settings, k = self._settings, len(self._components)
-        runs = [begin(assembly, NO_FLOATS, settings, knowledge, self.seed) for _ in range(count)]
-        course = runs[0].course
-        parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
-        history = np.empty((count, min(n_steps, settings.max_iter) + 1))
-        progress, statuses = np.zeros((count, course.progress.size), np.int64), np.zeros(count, np.int64)
-        plan = (address_of(visit, "visit"), assembly.problem, course.task, course.control, n_steps)
-        with Team(min(settings.n_threads, count)) as team:
-            team.run(function, *plan, *arguments, parameters, log_weights, history, progress, statuses, Counter)
-        for number, run in enumerate(runs):
-            run.course.resume(parameters[number], log_weights[number], history[number], progress[number], int(statuses[number]))
+        settings, k = self._settings, len(self._given)
+        control, task = settings.control(k, assembly.is_maximum_likelihood), settings.task(knowledge, self.seed)
+
+        def made(until: int) -> list[Run]:
+            width, n_plates = min(until, settings.max_iter) + 1, assembly.problem.sizes.n_plates
+            parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
+            history, progress = np.empty((count, width)), np.zeros((count, PROGRESS + n_plates), np.int64)
+            statuses = np.zeros(count, np.int64)
+            plan = (address_of(visit, "visit"), assembly.problem, task, control, until)
+            outputs = (parameters, log_weights, history, progress, statuses)
+            run_together(min(settings.n_threads, count), function, *plan, *arguments, *outputs)
+            return [
+                Run(assembly, Course(assembly.problem, values, weights, past, state, task, control, status))
+                for values, weights, past, state, status in zip(*outputs[:4], statuses.tolist(), strict=True)
+            ]
+
+        runs = made(n_steps)
+        if settings.watch is not None:  # who looks on wants to see a run from its beginning
+            for run, beginning in zip(runs, made(0), strict=True):
+                run.remember(beginning.course)
         return runs
 
     def moved(self, run: Run, moves: Ints, n_steps: int) -> list[Run]:
@@ -167,7 +200,9 @@ class Starter:
         log_weights = self._mixing.copy() if self._mixing.size else np.log(weights / np.add.reduce(weights))
         assembly, knowledge = self._over_sample(components)
         run = begin(assembly, log_weights, self._settings, knowledge, self.seed)
-        run.course.run(1, until=n_steps)
+        with assembly.door.keeping_interrupts():
+            run.course.run(1, until=n_steps)
+        assembly.door.raise_interrupt()
         return run
 
     def over_all_rows(self, run: Run) -> Run:
@@ -190,7 +225,8 @@ class Starter:
         return Parts(parts.component, parts.columns, factors)
 
     def _match(self, labels: Ints) -> tuple[list[Parts], Ints]:
-        """Give each component the cluster that suits its family: the assignment of largest total log-likelihood."""
+        """Give each component the cluster that suits its family: the assignment of largest total log-likelihood. A cluster about
+        rows with a label is that component's."""
         k = len(self._components)
         gain = np.empty((k, k))  # component, cluster
         fitted: dict[Any, list[Parts]] = {}
@@ -205,7 +241,9 @@ class Starter:
             )
             for c in range(k):
                 gain[places, c] = value[labels == c, 0 if given else c].sum()
-        _, order = linear_sum_assignment(-gain)
+        (free,) = np.nonzero(~self._hinted)
+        order = np.arange(k)
+        order[free] = free[linear_sum_assignment(-gain[np.ix_(free, free)])[1]]
         of_place = {place: key for key, places in self._kinds.items() for place in places}
         return [fitted[of_place[place]][order[place]] for place in range(k)], order
 

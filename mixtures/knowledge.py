@@ -9,6 +9,7 @@ import numpy as np
 
 from mixtures.engine.plan import NO_LABELS, NO_MATRIX, Floats, Ints
 from mixtures.exceptions import DataError, ParameterError
+from mixtures.table import is_missing
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,19 @@ class Knowledge:
             self.labels[rows] if self.labels.size else self.labels, self.beliefs[rows] if self.beliefs.size else self.beliefs
         )
 
-    def hints(self, rows: Ints) -> Ints:
-        """Labels of these rows to start from: the known ones, or those that are believed more than all others together; -1 for the
+    def hints(self) -> Ints:
+        """Labels of the rows to start from: the known ones, or those that are believed more than all others together; -1 for the
         others; size 0 where nothing is known."""
         if self.labels.size:
-            return self.labels[rows]
+            return self.labels
         if self.beliefs.size:
-            beliefs = np.exp(self.beliefs[rows])
+            beliefs = np.exp(self.beliefs)
             return np.where(beliefs.max(axis=1) > 0.5 * beliefs.sum(axis=1), beliefs.argmax(axis=1), -1)
         return NO_LABELS
+
+    def columns(self) -> Floats:
+        """What is known of every row as numbers (n, c); c = 0 where nothing is."""
+        return self.labels[:, None].astype(np.float64) if self.labels.size else self.beliefs
 
     def __bool__(self) -> bool:
         return bool(self.labels.size or self.beliefs.size)
@@ -65,10 +70,23 @@ def read_knowledge(labels: Any, responsibilities: Any, n_rows: int, n_components
     if labels is not None and responsibilities is not None:
         raise DataError("expected labels or responsibilities, found both: a label is a row of responsibilities with a single 1")
     if labels is not None:
-        return Knowledge(labels=_read_labels(labels, n_rows, n_components))
+        return _of_labels(_read_labels(labels, n_rows, n_components))
     if responsibilities is not None:
-        return Knowledge(beliefs=_read_beliefs(responsibilities, n_rows, n_components))
+        return _of_beliefs(_read_beliefs(responsibilities, n_rows, n_components))
     return NOTHING
+
+
+def _of_labels(labels: Ints) -> Knowledge:
+    return Knowledge(labels=labels) if (labels >= 0).any() else NOTHING
+
+
+def _of_beliefs(beliefs: Floats) -> Knowledge:
+    """Beliefs that say no more than labels are labels."""
+    possible = beliefs > -np.inf
+    is_label = possible.sum(axis=1) == 1
+    if (is_label | (beliefs == 0.0).all(axis=1)).all():
+        return _of_labels(np.where(is_label & (beliefs.shape[1] > 1), beliefs.argmax(axis=1), -1))
+    return Knowledge(beliefs=beliefs)
 
 
 def read_start(start: Any, n_rows: int, n_components: int) -> Any:
@@ -95,12 +113,14 @@ def _read_labels(labels: Any, n_rows: int, n_components: int, what: str = "label
     given = np.asarray(labels.to_numpy() if hasattr(labels, "to_numpy") else labels)
     if given.shape != (n_rows,):
         raise DataError(f"{what}: expected shape ({n_rows},), one a row, found {given.shape}")
-    if given.dtype.kind == "O":
-        given = np.array([-1 if value is None or value != value else value for value in given.tolist()], dtype=object)
-    try:
-        numbers = given.astype(np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{what}: expected whole numbers from 0 to {n_components - 1}, found {given.dtype} {given[:1]!r}") from None
+    numbers = np.empty(n_rows)
+    if given.dtype.kind in "fiub":
+        numbers[:] = given
+    else:
+        for row, value in enumerate(given.tolist()):
+            if not (is_missing(value) or isinstance(value, (int, float, np.number))):
+                raise DataError(f"{what}: expected whole numbers from 0 to {n_components - 1}, row {row} has {value!r}")
+            numbers[row] = -1.0 if is_missing(value) else float(value)
     numbers = np.where(np.isnan(numbers), -1.0, numbers)
     bad = np.flatnonzero((numbers != np.floor(numbers)) | (numbers < -1) | (numbers >= n_components))
     if len(bad):
@@ -111,7 +131,10 @@ def _read_labels(labels: Any, n_rows: int, n_components: int, what: str = "label
 
 
 def _read_beliefs(responsibilities: Any, n_rows: int, n_components: int, what: str = "responsibilities") -> Floats:
-    given = np.array(responsibilities, dtype=np.float64)
+    try:
+        given = np.array(responsibilities, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what}: expected numbers, found {error}") from None
     if given.shape != (n_rows, n_components):
         raise DataError(f"{what}: expected shape ({n_rows}, {n_components}), rows by components, found {given.shape}")
     given[np.isnan(given).all(axis=1)] = 1.0

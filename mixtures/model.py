@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,13 +10,14 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mixtures import templates
 from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.constraints import simplex
 from mixtures.criteria import InformationCriteria
 from mixtures.distributions.base import generator_of
 from mixtures.distributions.scipy_distribution import as_distribution
-from mixtures.e_steps import as_e_step
+from mixtures.e_steps import EStep, as_e_step
 from mixtures.engine.plan import Floats, Ints
 from mixtures.engine.team import available_threads
 from mixtures.exceptions import ConvergenceWarning, DataError, ParameterError
@@ -27,12 +27,13 @@ from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
 from mixtures.runs import run_em, safe_log
 from mixtures.settings import STARVED, Settings
+from mixtures.streaming import Streaming
 from mixtures.table import Table
 from mixtures.warn import warn
-from mixtures.watching import CallbackSupportMixin, listed, watcher, with_callbacks
+from mixtures.watching import CallbackSupportMixin, is_watched, watcher, with_callbacks
 
 
-class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixin, BaseEstimator):
+class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, DensityMixin, BaseEstimator):
     """Finite mixture of any distributions, fitted by EM.
 
     Parameters
@@ -53,7 +54,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         components that split and merge where those find more. One is enough where all parameters are given.
     start : where EM starts, for components without parameters: "clusters" (weighted k-means++, in several variants in turn),
         "random" (around rows drawn at random), labels (n,) or responsibilities (n, k) of all rows, from whose M-step EM goes on.
-    starved : "report", "drop" or "re-seed": what becomes of a component that is left with less than one row.
+    starved : "report", "drop" or "re-seed": what becomes of a component that is left without rows.
     random_state : int, RandomState or None, for starts.
     n_jobs : int or None, threads; None for every processor this process may use. Results have the same bits for any number.
     verbose : int; 1 logs every run at level INFO of the logger ``mixtures``; 2 shows a progress bar, too (extra ``progress``).
@@ -68,6 +69,8 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
     n_iter_ : int, EM iterations of the best run.
     history_ : :class:`~mixtures.history.History`, an array (n_iter_ + 1,): mean log-likelihood of a row, plus log-priors over the
         total weight, at the start and after each iteration; its ``moves`` tell what was no EM step.
+    lower_bound_ : float, what the fit has raised at the parameters that it keeps, a row's mean: the last of ``history_``, of a
+        "stochastic" fit the highest. Without priors a bound of :meth:`score`, which an E-step over all components attains.
     labels_ : array (n,), most probable component of every training row; -1 for a row of weight zero.
     n_features_in_, feature_names_in_ : as in scikit-learn.
 
@@ -153,22 +156,30 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         if table is not whole and weights is not None:
             seen = np.flatnonzero(weights)
             knowledge, start = knowledge.take(seen), start if isinstance(start, str) else start.take(seen)
-        settings = replace(settings, start=start)
+        settings = settings._replace(start=start)
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
-        parts = take_apart(components, table)
-        check_support(parts, table)
+        template = templates.find(components, table)
+        if template is None:
+            parts = take_apart(components, table)
+            check_support(parts, table)
+        else:
+            parts = template.parts
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
-        with watcher(self, listed(self.callbacks), X) as watch:
-            if watch is not None:
-                settings = replace(settings, watch=watch)
-            result = fit_mixture(parts, table, used, mixing, settings, knowledge)
+        if mixing is None and not self.learn_weights:
+            mixing = np.full(k, 1.0 / k)
+        if is_watched(self):
+            with watcher(self, X) as watch:
+                result = fit_mixture(parts, table, used, mixing, settings._replace(watch=watch), knowledge, template)
+        else:
+            result = fit_mixture(parts, table, used, mixing, settings, knowledge, template)
         self._remember_columns(X, whole)
         self.components_ = result.components
         self.weights_ = result.weights
         self.converged_ = result.converged
         self.n_iter_ = result.n_iter
         self.history_ = result.history
+        self.lower_bound_ = result.objective
         self.labels_ = result.labels
         if table is not whole and weights is not None:
             self.labels_ = np.full(whole.n_rows, -1, dtype=np.int64)
@@ -201,6 +212,8 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
             raise ParameterError(f"tol must be a number >= 0, found {self.tol!r}")
         if self.weights is not None and (not simplex.contains(self.weights) or len(self.weights) != len(components)):
             raise ParameterError(f"weights must be {len(components)} numbers, {simplex.words}, found {self.weights!r}")
+        if self.weights_prior is not None and not self.learn_weights:
+            raise ParameterError("weights_prior says nothing where learn_weights=False keeps weights as they are; give one of them")
         if self.starved not in STARVED:
             raise ParameterError(f"starved must be one of {STARVED}, found {self.starved!r}")
         settings = Settings(
@@ -354,12 +367,21 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, DensityMixi
         """Whether it has been fitted, or every parameter was given."""
         return hasattr(self, "components_") or all(getattr(c, "is_complete", True) for c in self._listed_components())
 
+    @property
+    def is_maximum_likelihood(self) -> bool:
+        """Whether every iteration raises the likelihood, and not that of some components a row, or that with a prior."""
+        kinds = [getattr(component, "is_maximum_likelihood", True) for component in self._listed_components()]
+        return all(kinds) and self.weights_prior is None and not as_e_step(self.e_step).components
+
     def _em_step(self, X: Any, sample_weight: Any) -> GeneralMixtureModel:
-        """One EM iteration from here: an M-step that never lowers the weighted likelihood of an enclosing mixture."""
+        """One EM iteration from here, without temperature or draws: with a soft E-step and no prior, an M-step that never lowers
+        the weighted likelihood of an enclosing mixture."""
         table = Table.read(X)
         table, weights = without_zeros(table, read_weights(sample_weight, table.n_rows))
         components, mixing = self._state()
-        run = run_em(Assembly(take_apart(components, table), table, weights), safe_log(mixing), Settings(0.0, 1))
+        kind, prior = as_e_step(self.e_step), _concentrations(self.weights_prior, len(components))
+        settings = Settings(0.0, 1, e_step=EStep(kind.components), learn_weights=self.learn_weights, concentrations=prior)
+        run = run_em(Assembly(take_apart(components, table), table, weights), safe_log(mixing), settings)
         new = type(self)(**self.get_params(deep=False))
         new.components_, new.weights_ = run.assembly.unpack(), run.weights
         new.n_features_in_ = table.n_columns

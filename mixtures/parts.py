@@ -44,6 +44,34 @@ def distinct(parts: Sequence[Parts]) -> list[Parts]:
     return list({id(part): part for part in parts}.values())
 
 
+def resolve_priors(parts: Sequence[Parts], table: Table, weights: Floats | None, n_components: int) -> Sequence[Parts]:
+    """Parts whose priors leave nothing open: what they do is taken from the rows, (n,) weights, and the number of components of the
+    mixture that is to be fitted.
+
+    The same parts give the same parts, and distributions without such a prior stay the objects that they are.
+    """
+    for part in parts:
+        for factor in part.factors:
+            prior = getattr(factor, "prior", None)
+            if prior is not None and not getattr(prior, "is_complete", True):
+                return _with_priors(parts, table, weights, n_components)
+    return parts
+
+
+def _with_priors(parts: Sequence[Parts], table: Table, weights: Floats | None, n_components: int) -> list[Parts]:
+    factors: dict[Any, Any] = {}
+    found: dict[int, Parts] = {}
+    for part in distinct(parts):
+        for columns, factor in zip(part.columns, part.factors, strict=True):
+            is_open = not getattr(getattr(factor, "prior", None), "is_complete", True)
+            if (id(factor), columns) not in factors:
+                new = factor._resolved(table, columns, weights, n_components) if is_open else factor
+                factors[id(factor), columns] = new
+        own = [factors[id(factor), columns] for columns, factor in zip(part.columns, part.factors, strict=True)]
+        found[id(part)] = Parts(part.component, part.columns, own)
+    return [found[id(part)] for part in parts]
+
+
 def block_of(columns: Sequence[int], table: Table) -> Floats:
     """Columns of numbers as a matrix (n, d)."""
     return np.column_stack([table.numbers(j) for j in columns])

@@ -49,6 +49,13 @@ class Plate:
         return 0 if self.family is None else self.family.n_maxima
 
     @property
+    def is_penalised(self) -> bool:
+        """Whether a fit maximises more than the likelihood of some of its distributions."""
+        if self.family is None or self.family.kernels.log_prior is None:
+            return False
+        return any([distribution._is_penalised for share in self.shares for distribution in share.members])
+
+    @property
     def n_members(self) -> int:
         """Distributions per component."""
         return len(self.shares[0].members)
@@ -90,6 +97,7 @@ def lay(components: Sequence[Parts], known: dict[int, Column], table: Table) -> 
             plate.shares.append(Share(count, [distribution], [f]))
             plate.count += count
         k += count
+    _check_ties(runs, components, table)
     plates: list[Plate] = []
     shared: dict[Any, Plate] = {}
     for plate in runs:
@@ -112,6 +120,59 @@ def _give_way(plates: Sequence[Plate]) -> None:
                 atoms.measure, plate.measure = ATOMS, YIELDS
 
 
+def _check_ties(plates: Sequence[Plate], components: Sequence[Parts], table: Table) -> None:
+    """Refuse ties that would not hold, and let what is tied start at one value; the plates are of one member each."""
+    groups: dict[Any, list[Plate]] = {}
+    for plate in plates:
+        names = {name for share in plate.shares for name in getattr(share.members[0], "tied_names", ())}
+        for name in names:
+            groups.setdefault((tuple(plate.columns), plate.family._tie_kind, name), []).append(plate)
+    for (columns, _, name), found in groups.items():
+        placed = [pair for plate in found for pair in _placed(plate)]
+        tying = [(share, components[k]) for share, k in placed if name in getattr(share.members[0], "tied_names", ())]
+        where = f"{type(tying[0][0].members[0]).__name__} on {', '.join(table.where(j) for j in columns)}"
+        if len(components) > 1 and sum(share.count for share, _ in tying) == 1:
+            raise ParameterError(
+                f"{where}: {name} is tied, but by no other component of this family; tie it in two or more, or none"
+            )
+        if len(found) > 1:
+            firsts = [plate.first for plate in found]
+            raise ParameterError(
+                f"{where}: components that tie {name} must stand next to each other; those from {firsts} on are parted by others "
+                "of another family, or wholly held, or of which only some have a prior: change the order of the components"
+            )
+        priors = [share.members[0]._prior_of(name) for share, _ in tying]
+        if any(prior != priors[0] for prior in priors[1:]):
+            raise ParameterError(f"{where}: components tie {name}, but their priors of it differ: {priors}; give them one")
+        _start_together(name, where, tying)
+
+
+def _placed(plate: Plate) -> list[tuple[Share, int]]:
+    """The shares of a plate and the first component of each."""
+    firsts = plate.first + np.cumsum([0, *(share.count for share in plate.shares[:-1])])
+    return list(zip(plate.shares, firsts.tolist(), strict=True))
+
+
+def _start_together(name: str, where: str, tying: Sequence[tuple[Share, Parts]]) -> None:
+    """Let components that tie a parameter start at the value that one of them was given, else at the mean of their starts."""
+    values = [share.members[0].parameter_values()[name] for share, _ in tying]
+    if all(value == values[0] for value in values[1:]):
+        return
+    given = []
+    for share, parts in tying:
+        factors = getattr(parts.component, "factors", None)
+        original = list(factors.values())[share.factors[0]] if factors else parts.component
+        value = original.parameter_values()[name]
+        if value is not None and value not in given:
+            given.append(value)
+    if len(given) > 1:
+        raise ParameterError(f"{where}: components tie {name}, but start at {', '.join(map(repr, given))}: give them one value")
+    counts = [share.count for share, _ in tying]
+    common = given[0] if given else np.average(np.array(values, dtype=float), axis=0, weights=counts)
+    for share, _ in tying:
+        share.members[0] = share.members[0].replaced(**{name: common})
+
+
 def _is_continuous(distribution: Any) -> bool:
     """Whether it has a density; what only Python knows, and does not say otherwise, has one."""
     support = getattr(distribution, "support", None) or getattr(distribution, "domain", None)
@@ -124,11 +185,12 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], known: dict[
     masked = any([place.n_missing for place in places])
     if family is None:
         if masked and len(columns) > 1:
-            raise _refusal(distribution, columns, known, table)
+            raise _refusal(distribution, columns, table)
         return Plate(first, [*columns, ROW_NUMBER], None, DOOR_SIZE, 0, masked, places, [])
     if family.reads_block and masked:
-        if not family.takes_missing:
-            raise _refusal(distribution, columns, known, table)
+        # In a frame of more rows than these, the rows that lack cells may lie elsewhere.
+        if not family.takes_missing and any(np.isnan(table.numbers(j)).any() for j in columns):
+            raise _refusal(distribution, columns, table)
         masked = False
     if not family.reads_block and len(columns) > 1:
         raise ParameterError(
@@ -139,8 +201,8 @@ def _plate(first: int, distribution: Any, columns: tuple[int, ...], known: dict[
     return Plate(first, list(columns), family, n_parameters, n_statistics - 1, masked, places, [])
 
 
-def _refusal(distribution: Any, columns: Sequence[int], known: dict[int, Column], table: Table) -> DataError:
-    where = next(j for j in columns if known[j].n_missing)
+def _refusal(distribution: Any, columns: Sequence[int], table: Table) -> DataError:
+    where = next(j for j in columns if np.isnan(table.numbers(j)).any())
     row = table.row(np.flatnonzero(np.isnan(table.numbers(where)))[0])
     return DataError(
         f"{type(distribution).__name__} on {table.where(where)}: expected no missing cells, row {row} has one; "

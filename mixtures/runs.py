@@ -10,7 +10,7 @@ import numpy as np
 from mixtures.assembly import Assembly
 from mixtures.engine import loop
 from mixtures.engine.loop import Course
-from mixtures.engine.plan import FLOORED, Floats
+from mixtures.engine.plan import FLOORED, Floats, Ints
 from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, MESSAGES, NOT_A_NUMBER
 from mixtures.exceptions import FitError
 from mixtures.history import Move
@@ -35,6 +35,23 @@ class Run:
         self.course = course
         self.interrupted = ""
         self.moves: list[Move] = []
+        self._kept: float | None = None
+        self._beginning: tuple[Floats, Floats, list[Any]] | None = None
+
+    def remember(self, course: Course) -> None:
+        """Keep where a course stands as the beginning of this run."""
+        self._beginning = (course.parameters.copy(), course.log_weights.copy(), list(self.assembly.door.components))
+
+    def rewound(self) -> Run:
+        """This run at the beginning that it remembers."""
+        assert self._beginning is not None
+        parameters, log_weights, components = self._beginning
+        self.assembly.door.components[:] = components
+        old = self.course
+        course = Course(old.problem, parameters.copy(), log_weights.copy(), None, None, old.task, old.control)
+        new = Run(self.assembly, course)
+        new.remember(course)
+        return new
 
     @property
     def log_weights(self) -> Floats:
@@ -53,7 +70,9 @@ class Run:
 
     @property
     def objective(self) -> float:
-        """The last one; -inf before the first pass."""
+        """That of the parameters, the last one but in a chain that has gone back to its best; -inf before the first pass."""
+        if self._kept is not None:
+            return self._kept
         history = self.history
         return float(history[-1]) if len(history) else -np.inf
 
@@ -79,27 +98,29 @@ class Run:
         return self.course.status in (CONTINUE, CONVERGED, EXHAUSTED)
 
     def go(self, settings: Settings, n_threads: int | None = None) -> None:
-        """Go on to the end, unless the user or a callback ends it before.
+        """Go on to the end, unless the user or a callback ends it before, or has done so.
 
         Raises
         ------
         FitError : see :meth:`check`.
         """
-        watch, best = settings.watch, None
-        if settings.e_step.draws:
-            best = BestOfChain(self)
-        try:
-            self.course.run(n_threads or settings.n_threads, self._watch(watch, best))
-        except KeyboardInterrupt:
-            if not self.course.iteration:
-                raise
-            self.interrupted = "interrupted"
+        best = BestOfChain(self) if settings.e_step.draws else None
+        if not self.interrupted:
+            try:
+                with self.assembly.door.keeping_interrupts():
+                    self.course.run(n_threads or settings.n_threads, self._watch(settings.watch, best))
+                self.assembly.door.raise_interrupt()
+            except KeyboardInterrupt:
+                if not self.course.iteration:
+                    raise
+                self.interrupted = "interrupted"
+                self.course.status = CONTINUE  # a component that was interrupted has failed the pass, not the fit
         if self.course.status == CONTINUE:
             self.interrupted = self.interrupted or "stopped"
             self.course.stop()
         self.check(settings)
         if best is not None:
-            best.restore(self)
+            self._kept = best.restore(self)
 
     def _watch(self, watch: Any, best: BestOfChain | None) -> Any:
         """What the course calls after every iteration, if anything."""
@@ -142,8 +163,12 @@ class Run:
         if not len(bad):
             return "the sum over rows is not finite"
         cells = ", ".join(f"{table.where(j)}: {table.value(j, int(bad[0]))}" for j in range(min(8, table.n_columns)))
-        families = self.assembly.families()
-        return f"row {table.row(bad[0])} ({cells}) has log-density {density[bad[0]]} under the current components, {families}"
+        known = self.course.task.known
+        if known.size and known[bad[0]] >= 0:
+            under = f"component {known[bad[0]]}, which its label names"
+        else:
+            under = f"the current components, {self.assembly.families()}"
+        return f"row {table.row(bad[0])} ({cells}) has log-density {density[bad[0]]} under {under}"
 
 
 class BestOfChain:
@@ -154,8 +179,8 @@ class BestOfChain:
         self._before = self._best = self._state(run)
         self._floored = False
 
-    def _state(self, run: Run) -> tuple[Floats, Floats, list[Any]]:
-        return run.course.parameters.copy(), run.course.log_weights.copy(), list(run.assembly.door.components)
+    def _state(self, run: Run) -> tuple[Floats, Floats, list[Any], Ints]:
+        return run.course.parameters.copy(), run.log_weights.copy(), list(run.assembly.door.components), run.course.flags.copy()
 
     def look(self, run: Run) -> None:
         """After an iteration: its pass told the objective of the parameters that it began with."""
@@ -164,17 +189,23 @@ class BestOfChain:
             self.objective, self._best = objective, self._before
         self._before, self._floored = self._state(run), run.floored
 
-    def restore(self, run: Run) -> None:
-        """At the end: put the best parameters back."""
+    def restore(self, run: Run) -> float:
+        """At the end: put the best parameters back. Returns their objective."""
         if run.objective < self.objective or run.floored:
-            run.course.parameters[:], run.course.log_weights[:], run.assembly.door.components[:] = self._best
+            run.course.parameters[:], run.log_weights[:], run.assembly.door.components[:], run.course.flags[:] = self._best
             loop.prepare(run.course.problem, run.course.parameters)
+            return self.objective
+        return run.objective
 
 
 def begin(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
     """A run that starts at an assembly's parameters and these weights, which change in place."""
     control = settings.control(assembly.problem.sizes.n_components, assembly.is_maximum_likelihood)
-    return Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, settings.task(knowledge, seed), control))
+    task = settings.task(knowledge, seed)
+    run = Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, None, None, task, control))
+    if settings.watch is not None:
+        run.remember(run.course)
+    return run
 
 
 def run_em(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import gammaln
@@ -13,11 +12,10 @@ from mixtures.engine.plan import NO_FLOATS, NO_LABELS, NO_MATRIX, STATISTICS_OF_
 from mixtures.knowledge import Knowledge
 
 STARVED = ("report", "drop", "re-seed")
-"""What may become of components that are left with less than one row."""
+"""What may become of components that are left without rows."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How to run EM; the arguments of the same names of the model."""
 
     tol: float
@@ -54,10 +52,9 @@ class Settings:
 
     def control(self, n_components: int, watches: bool) -> Control:
         """How EM goes on from pass to pass; `watches`: every component maximises its likelihood."""
+        constant, extra = 0.0, np.zeros(n_components)
         if self.concentrations and self.learn_weights:
             concentrations = np.array(self.concentrations)
             constant = float(gammaln(concentrations.sum()) - gammaln(concentrations).sum())
             extra = concentrations - 1.0
-        else:
-            constant, extra = 0.0, np.zeros(n_components)
         return Control(self.max_iter, self.tol, self.learn_weights, watches, self.e_step.warming, extra, constant)

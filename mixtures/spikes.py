@@ -28,6 +28,8 @@ def is_doubtful(run: Run) -> bool:
     rows = run.weights * table.n_rows
     for parts, count in zip(run.assembly.unpack_parts(run.course.parameters), rows.tolist(), strict=True):
         for columns, factor in zip(parts.columns, parts.factors, strict=True):
+            if getattr(factor, "encoding", "numbers") == "categories":
+                continue
             narrowest = _narrowest(factor, [table.column(j) for j in columns])
             if narrowest is not None and count < (1 if narrowest >= NARROW else FEW) * (len(columns) + 1):
                 return True

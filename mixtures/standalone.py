@@ -10,9 +10,10 @@ import numpy as np
 
 from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
+from mixtures.column import Column
 from mixtures.engine.plan import FAILED, FLOORED, LIMIT, UNSETTLED, Floats
-from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError, ParameterError
-from mixtures.parts import Parts, block_of, take_apart
+from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError, NotFittedError, ParameterError
+from mixtures.parts import Parts, block_of, resolve_priors, take_apart
 from mixtures.table import Table
 from mixtures.warn import warn
 
@@ -83,11 +84,26 @@ def log_prob(distribution: Any, X: Any) -> Floats:
     return density
 
 
+def log_prior(distribution: Any) -> float:
+    """Log-density of the parameters of one complete distribution under its prior, by the kernel that fits add."""
+    kernel = distribution.kernels.log_prior
+    if not distribution._is_penalised or kernel is None:
+        return 0.0
+    if distribution.prior is not None and not distribution.prior.is_complete:
+        raise NotFittedError(f"{distribution!r}: the prior is known once a fit has taken the rest from the rows")
+    place = Column("", categories=distribution.categories if distribution.encoding == "categories" else None)
+    ground = [place] * distribution.n_features if distribution.reads_block else place
+    parameters = np.array([distribution._pack(ground)], dtype=float)
+    distribution.kernels.prepare(parameters)
+    return float(kernel(parameters))
+
+
 def settled(distribution: Any, table: Table, weights: Floats | None) -> tuple[Assembly, int]:
     """M-steps of one distribution, with every row of a table wholly its own, until they change nothing; and their outcome."""
     parts = take_apart([distribution], table)
     check_support(parts, table)
-    assembly = Assembly([complete(parts[0], table, given=False)], table, weights)
+    (part,) = resolve_priors(parts, table, weights, 1)
+    assembly = Assembly([complete(part, table, given=False)], table, weights)
     outcome = assembly.fit_labels(np.zeros(table.n_rows, dtype=np.int64), max_steps=MAX_STEPS)
     if outcome & FAILED:
         raise FitError(f"{type(distribution).__name__}: no parameters could be found for these rows")

@@ -34,6 +34,11 @@ class Table:
         self._origin: npt.NDArray[np.int64] | None = None
 
     @property
+    def is_plain_array(self) -> bool:
+        """Whether it is an array of float64, read where it lies."""
+        return self._array is not None
+
+    @property
     def n_columns(self) -> int:
         return len(self._columns)
 
@@ -124,7 +129,7 @@ class Table:
         numbers = np.empty(self.n_rows)
         for row, value in enumerate(values):
             try:
-                numbers[row] = np.nan if _is_missing(value) else float(value)
+                numbers[row] = np.nan if is_missing(value) else float(value)
             except (TypeError, ValueError) as error:
                 raise DataTypeError(
                     f"{self.where(column)}: expected numbers, row {self.row(row)} has {value!r} ({error}); "
@@ -145,7 +150,7 @@ class Table:
             return tuple(_plain(value) for value in np.unique(values[~np.isnan(values)]))
         found: set[Hashable] = set()
         for row, value in enumerate(values):
-            if not _is_missing(value):
+            if not is_missing(value):
                 try:
                     found.add(value)
                 except TypeError:
@@ -163,7 +168,7 @@ class Table:
         values = self._values(column)
         unseen = float(len(categories))
         if not categories:
-            return np.where([_is_missing(value) for value in values] if values.dtype == object else np.isnan(values), np.nan, 0.0)
+            return np.where([is_missing(value) for value in values] if values.dtype == object else np.isnan(values), np.nan, 0.0)
         if values.dtype == _FLOAT64:
             numbers = np.array([float(c) if isinstance(c, (int, float, np.number, np.bool_)) else np.nan for c in categories])
             order = np.argsort(numbers)
@@ -171,7 +176,7 @@ class Table:
             codes = np.where(numbers[order][place] == values, order[place].astype(float), unseen)
             return np.where(np.isnan(values), np.nan, codes)
         code_of: dict[Any, float] = {category: float(code) for code, category in enumerate(categories)}
-        return np.array([np.nan if _is_missing(value) else code_of.get(value, unseen) for value in values], dtype=np.float64)
+        return np.array([np.nan if is_missing(value) else code_of.get(value, unseen) for value in values], dtype=np.float64)
 
     def column(self, column: int) -> Column:
         """What is known of a column of numbers."""
@@ -209,7 +214,8 @@ def address_of_row_0(array: npt.NDArray[Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a cell is None, NaN or NA."""
     # NaN is the one value that differs from itself; pandas' NA answers neither and has no truth value.
     if value is None:
         return True
@@ -236,7 +242,7 @@ def _array_column(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     values = values.astype(object)
     try:  # an object column that holds nothing but numbers is a column of numbers
         if not any(isinstance(value, (str, bytes)) for value in values):
-            return np.array([np.nan if _is_missing(value) else float(value) for value in values], dtype=np.float64)
+            return np.array([np.nan if is_missing(value) else float(value) for value in values], dtype=np.float64)
     except (TypeError, ValueError):
         pass
     return values
@@ -261,7 +267,7 @@ def _series_column(series: Any) -> npt.NDArray[Any]:
             return np.asarray(array)
         if array.dtype.kind in "fiub":
             return np.asarray(array.astype(np.float64))
-        return np.array([np.nan if _is_missing(value) else float(value) for value in series.to_list()])
+        return np.array([np.nan if is_missing(value) else float(value) for value in series.to_list()])
     if dtype.is_temporal():
         raise DataTypeError(
             f"column '{series.name}': dates and durations are not supported, found {dtype}; convert to numbers first"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mixtures.engine.plan import Floats
@@ -56,33 +56,43 @@ class Progress:
 Watcher = Callable[[Run], bool]
 
 
-def listed(callbacks: Any) -> list[Callable[[Progress], Any]]:
+def _listed(callbacks: Any) -> list[Callable[[Progress], Any]]:
     """Callbacks as a list.
 
     Raises
     ------
     ParameterError : one cannot be called.
     """
-    found = [callbacks] if callable(callbacks) else list(callbacks or ())
+    found = [callbacks] if callable(callbacks) or not isinstance(callbacks, Iterable | None) else list(callbacks or ())
     for callback in found:
         if not callable(callback):
             raise ParameterError(f"callbacks must be functions of one argument, found {callback!r}")
     return found
 
 
+def is_watched(model: Any) -> bool:
+    """Whether anybody looks on at a fit of this model."""
+    return (
+        model.callbacks is not None
+        or model.verbose > 1
+        or hasattr(model, "_skl_callbacks")
+        or hasattr(model, "_parent_callback_ctx")
+    )
+
+
 @contextlib.contextmanager
-def watcher(model: Any, callbacks: Sequence[Callable[[Progress], Any]], X: Any) -> Iterator[Watcher | None]:
-    """What to call with a run after every iteration, if anybody looks on."""
+def watcher(model: Any, X: Any) -> Iterator[Watcher]:
+    """What to call with a run after every iteration."""
     watchers: list[Watcher] = []
-    for callback in callbacks:
+    for callback in _listed(model.callbacks):
         watchers.append(lambda run, callback=callback: callback(Progress(run)) is True)  # type: ignore[misc]
     with contextlib.ExitStack() as stack:
         if model.verbose > 1:
             watchers.append(stack.enter_context(_bar(model.max_iter)))
-        if getattr(model, "_skl_callbacks", None) or hasattr(model, "_parent_callback_ctx"):
+        if hasattr(model, "_skl_callbacks") or hasattr(model, "_parent_callback_ctx"):
             watchers.append(stack.enter_context(_scikit_learn(model, X)))
         # every one of them is told, whatever another one answers
-        yield (lambda run: any([watch(run) for watch in watchers])) if watchers else None
+        yield lambda run: any([watch(run) for watch in watchers])
 
 
 @contextlib.contextmanager

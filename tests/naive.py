@@ -61,7 +61,8 @@ def observed(column):
 
 def log_joint(weights, components, columns):
     """Log weight plus log-density, (n, k)."""
-    joint = np.tile(np.log(weights), (len(columns[0]), 1))
+    with np.errstate(divide="ignore"):
+        joint = np.tile(np.log(weights), (len(columns[0]), 1))
     for j, column in enumerate(columns):
         rows, values = observed(column)
         for k, component in enumerate(components):
@@ -69,9 +70,19 @@ def log_joint(weights, components, columns):
     return joint
 
 
-def em_step(weights, components, columns, sample_weight):
-    """One EM iteration: (new weights, new components, mean log-likelihood before it)."""
+def em_step(weights, components, columns, sample_weight, keep=0, sharpness=1.0, known=None, learn_weights=True):
+    """One EM iteration: (new weights, new components, mean objective before it).
+
+    Of every row only the `keep` most probable components take part, 0: all; posteriors are raised to the power `sharpness`; a row
+    belongs to its `known` component if that is >= 0.
+    """
     joint = log_joint(weights, components, columns)
+    if known is not None:
+        joint[(known[:, None] >= 0) & (known[:, None] != np.arange(len(components)))] = -np.inf
+    if keep:
+        places = np.argsort(-joint, axis=1, kind="stable")
+        np.put_along_axis(joint, places[:, keep:], -np.inf, axis=1)
+    joint = joint * sharpness
     density = np.logaddexp.reduce(joint, axis=1)
     shares = np.exp(joint - density[:, None]) * sample_weight[:, None]
     new = [[None] * len(columns) for _ in components]
@@ -79,4 +90,5 @@ def em_step(weights, components, columns, sample_weight):
         rows, values = observed(column)
         for k, component in enumerate(components):
             new[k][j] = refit(component[j], values, shares[rows, k])
-    return shares.sum(axis=0) / sample_weight.sum(), new, sample_weight @ density / sample_weight.sum()
+    learned = shares.sum(axis=0) / sample_weight.sum() if learn_weights else weights
+    return learned, new, sample_weight @ density / sample_weight.sum() / sharpness

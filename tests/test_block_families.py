@@ -309,6 +309,9 @@ def test_rows_that_agree_or_cancel():
     assert fitted.concentration == pytest.approx(7.9e28, rel=0.01)
     assert np.isfinite(fitted.log_prob([POLE, -POLE])).all()
     assert VonMisesFisher().fit(np.concatenate([np.eye(3), -np.eye(3)])).concentration == pytest.approx(0.0, abs=1e-12)
+    # Rows that cancel wholly point nowhere, though rounding may leave them a length.
+    for row in ([0.6, 0.8], [0.36, 0.48, -0.8], [0.5, -0.5, 0.5, 0.5]):
+        assert VonMisesFisher().fit(np.array([row, np.negative(row)])).concentration == pytest.approx(0.0, abs=1e-7)
 
 
 def test_densities_and_samples_are_those_of_scipy():

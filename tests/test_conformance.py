@@ -13,6 +13,7 @@ from mixtures import jit, jit_sums
 from mixtures.constraints import positive
 from mixtures.distributions import (
     Bernoulli,
+    Bounded,
     Categorical,
     Exponential,
     Family,
@@ -22,6 +23,7 @@ from mixtures.distributions import (
     Normal,
     Poisson,
     Product,
+    Tied,
     ZeroInflated,
 )
 from mixtures.distributions.wrapped import Wrapped
@@ -224,6 +226,10 @@ WRAPPED = [
     ZeroInflated(Poisson(9.0), 0.05),
     ZeroInflated(Poisson(0.5), 0.9),
     ZeroInflated(LocationScale(Poisson(1.0), 1), 0.4),
+    Tied(Gamma(2.0, 1.0), "shape"),
+    Bounded(Normal(1.0, 2.0), std=(0.1, None)),
+    Bounded(Gamma(2.0, 1.0), shape=(None, 2.0)),
+    Bounded(Poisson(3.0), rate=(3.0, 20.0)),
     Product(ZeroInflated(Poisson(2.0), 0.3), LocationScale(Gamma(2.0, 1.0), 30.0), Normal(0.0, 1.0)),
 ]
 

@@ -15,9 +15,9 @@ FAMILY_FILES = sorted(path for path in (PACKAGE / "distributions").glob("*.py") 
 LAYERS = [
     {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions", "row_supports"},
     {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
-    {"distributions"},
-    {"door", "parts", "plates", "assembly", "checks", "standalone", "initialise", "fitting"},
-    {"criteria", "model", "output"},
+    {"distributions", "priors"},
+    {"door", "parts", "plates", "assembly", "checks", "columns", "layout", "standalone", "initialise", "fitting", "statistics"},
+    {"criteria", "model", "output", "position", "streaming"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = len(LAYERS)  # whatever shows, stores or tests models

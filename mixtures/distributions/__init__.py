@@ -5,6 +5,7 @@ from mixtures.distributions.bernoulli import Bernoulli
 from mixtures.distributions.beta import Beta
 from mixtures.distributions.beta_binomial import BetaBinomial
 from mixtures.distributions.binomial import Binomial
+from mixtures.distributions.bounded import Bounded
 from mixtures.distributions.categorical import Categorical
 from mixtures.distributions.degenerate import Degenerate
 from mixtures.distributions.dirichlet import Dirichlet
@@ -36,6 +37,7 @@ from mixtures.distributions.rayleigh import Rayleigh
 from mixtures.distributions.scipy_distribution import ScipyDistribution
 from mixtures.distributions.skew_normal import SkewNormal
 from mixtures.distributions.student_t import StudentT
+from mixtures.distributions.tied import Tied
 from mixtures.distributions.truncated import Truncated
 from mixtures.distributions.uniform import Uniform
 from mixtures.distributions.von_mises import VonMises
@@ -48,6 +50,7 @@ __all__ = [
     "Beta",
     "BetaBinomial",
     "Binomial",
+    "Bounded",
     "Categorical",
     "Degenerate",
     "Dirichlet",
@@ -82,6 +85,7 @@ __all__ = [
     "ScipyDistribution",
     "SkewNormal",
     "StudentT",
+    "Tied",
     "Truncated",
     "Uniform",
     "VonMises",

@@ -71,8 +71,8 @@ class Kernels:
     log_prior: Callable[..., Any] | None = None
 
 
-class Declared(Distribution):
-    """A distribution with declared parameters: validation, repr, equality, immutability and pickling follow."""
+class Value:
+    """An object with declared parameters: validation, repr, equality, immutability and pickling follow."""
 
     parameters: ClassVar[Mapping[str, Constraint]] = {}
     arguments: ClassVar[Mapping[str, Constraint]] = {}
@@ -148,6 +148,10 @@ def _rebuild(family: Any, values: dict[str, Any]) -> Any:
     return family(**values)
 
 
+class Declared(Value, Distribution):
+    """A distribution with declared parameters: validation, repr, equality, immutability and pickling follow."""
+
+
 class Family(Declared):
     """A parametric family over one column, run by compiled kernels.
 
@@ -177,6 +181,12 @@ class Family(Declared):
     ties: ClassVar[int | None] = None
     """Place, as of ``held``, of the mask of parameters that the components of a plate share: ``maximize`` then gives them one
     common value, the best for all together; None for a family that cannot."""
+    tieable: ClassVar[Sequence[str] | None] = None
+    """Which of its parameters can be tied, where ``ties`` is a place; None for all."""
+
+    prior: Any = None
+    """The distribution of its parameters that a fit maximises the likelihood times; None for maximum likelihood. Kept among the
+    values of those that have one."""
 
     ends: ClassVar[Mapping[str, float]] = {}
     """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
@@ -190,10 +200,34 @@ class Family(Declared):
     the larger of what is there and what it sees, and only rows with a responsibility > 0 count. A minimum is a maximum of
     negatives. Not together with ``several_columns``."""
 
+    carries: ClassVar[bool] = False
+    """Whether statistics taken under some parameters tell what those of the same rows and responsibilities would be under others
+    (:meth:`_carried`), so that a stream may go on from them. So it is with sums of functions of a row, and of what is expected of
+    it, wherever their centre is; not with derivatives at the present parameters, nor with ends of a support."""
+
     @property
     def _plate_kind(self) -> Any:
         """What the distributions that one call of kernels serves have in common; they have one layout, too."""
         return type(self)
+
+    @property
+    def tied_names(self) -> tuple[str, ...]:
+        """Parameters that are one and the same for all components of a mixture that tie them on the same columns."""
+        return ()
+
+    @property
+    def _tie_kind(self) -> Any:
+        """What distributions that tie parameters must have in common; those that do share a plate, or are refused."""
+        return self._plate_kind
+
+    def _prior_of(self, name: str) -> Any:
+        """The part of the prior that a parameter has, if components tie it, in common with theirs."""
+        return self.prior
+
+    @property
+    def _places(self) -> Mapping[str, int]:
+        """The bit of each parameter in the masks at ``held`` and ``ties``."""
+        return {name: place for place, name in enumerate(self.parameters)}
 
     @property
     def support(self) -> Interval | tuple[Interval, ...] | RowSupport | None:
@@ -228,6 +262,16 @@ class Family(Declared):
     def _start(self, column: Column) -> Self:
         """Any complete distribution of this family fit to stand at a start: the scale of the column, roughly."""
 
+    def _carried(self, statistics: Floats, old: Floats, new: Floats, before: Column, after: Column) -> Any:
+        """Statistics (S,) of one component taken under packed parameters `old` (P,), as they would be under `new`: of a family that
+        ``carries``. The column (or all, of a block) was known as `before`, and is as `after`, in the same unit."""
+        return statistics
+
+    def _expected(self, row: Floats, column: Column) -> Any:
+        """What statistics (S,) of one row of weight 1 are expected to be under packed parameters `row` (P,): of a family that
+        ``carries``, those of which the parameters are the maximum. None where parameters don't tell."""
+        return None
+
     def _bind(self, table: Table, column: int) -> Self:
         """This distribution with whatever is learned from a column before any fit; categories, say."""
         return self
@@ -238,10 +282,15 @@ class Family(Declared):
         if bound.is_complete:
             return bound
         places = [bound._place(table, column) for column in columns]
-        ground: Any = places if self.reads_block else places[0]
-        start = bound._start(ground)
-        known = {name: value for name, value in bound._values().items() if value is not None}
-        return start if not known and type(start) is type(bound) else type(bound)(**{**start._values(), **known})
+        return bound._completed_on(places if self.reads_block else places[0])
+
+    def _completed_on(self, ground: Any) -> Self:
+        """As :meth:`_completed`, told of its column, or of all of a block, for a distribution with all that columns teach."""
+        if self.is_complete:
+            return self
+        start = self._start(ground)
+        known = {name: value for name, value in self._values().items() if value is not None}
+        return start if not known and type(start) is type(self) else type(self)(**{**start._values(), **known})
 
     def _covering(self, table: Table, columns: Sequence[int], held: Sequence[str] = ()) -> Self:
         """This distribution with the ends of its support, but for those held, moved out to hold every row of its columns."""
@@ -251,6 +300,38 @@ class Family(Declared):
             if name not in held:
                 moved[name] = min(values[name], column.lower) if sign < 0 else max(values[name], column.upper)
         return self.replaced(**moved) if moved else self
+
+    def _take_prior(self, prior: Any, family: Any, **least: float) -> None:
+        """Keep a prior of this family that has no argument below its `least`: for those the density has no largest value."""
+        if prior is None:
+            return
+        name = type(self).__name__
+        is_one = isinstance(prior, family)
+        if not is_one or (issubclass(family, Distribution) and not prior.is_complete):
+            of = "" if not is_one else " with all its parameters"
+            raise ParameterError(f"{name}: prior must be a {family.__name__}{of}, found {prior!r}")
+        for argument, bound in least.items():
+            if np.min(getattr(prior, argument)) < bound:
+                raise ParameterError(
+                    f"{name}: {argument} of the prior must be >= {bound:g}, since the density of the others grows without bound at "
+                    f"an end, so that there is no most probable value; found {prior!r}"
+                )
+        vars(self)["prior"] = prior
+
+    def _under(self, prior: Any) -> Self:
+        """This distribution, which nobody has seen yet, under a prior that another one has proved."""
+        if prior is not None:
+            vars(self)["prior"] = prior
+        return self
+
+    @property
+    def _is_penalised(self) -> bool:
+        """Whether a fit maximises more than the likelihood."""
+        return self.prior is not None
+
+    def _resolved(self, table: Table, columns: Sequence[int], weights: Floats | None, n_components: int) -> Self:
+        """This distribution with what its prior leaves open taken from the rows of its columns."""
+        raise ParameterError(f"{type(self).__name__}: {self.prior!r} must have values for all its arguments here")
 
     def _place(self, table: Table, column: int) -> Column:
         """What :meth:`_start` is told of a column."""
@@ -325,6 +406,16 @@ class Family(Declared):
         from mixtures.standalone import fit
 
         return fit(self, X, sample_weight)
+
+    def log_prior(self) -> float:
+        """Log-density of the parameters under the prior, 0 without one.
+
+        A fit maximises the sum of the weighted log-densities of the rows and this; of a Normal, of mean and variance.
+        """
+        from mixtures.standalone import log_prior
+
+        self._require_complete()
+        return log_prior(self)
 
     def _scipy(self) -> tuple[Any, tuple[Any, ...], dict[str, Any]] | None:
         """Family of `scipy.stats` and its arguments, by place and by name, of the distribution that equals this one.

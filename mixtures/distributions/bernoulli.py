@@ -2,7 +2,9 @@
 
     log f(1) = log p, log f(0) = log(1 - p),   support: 0 and 1 (False and True).
 
-Weighted maximum likelihood: p = sum w x / sum w; the ends 0 and 1 are allowed.
+Weighted maximum likelihood: p = sum w x / sum w; the ends 0 and 1 are allowed. Of components that tie p, both sums over all of
+them. Under a Beta(a, b) prior of p, p = (sum w x + a - 1) / (sum w + a + b - 2), the mode of its posterior (Gelman et al. 2013,
+"Bayesian data analysis", section 2.1).
 """
 
 from __future__ import annotations
@@ -13,12 +15,18 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import probability, zero_one
 from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.beta import Beta
+from mixtures.engine.conjugate import log_beta_density
 from mixtures.engine.special import log
+from mixtures.engine.ties import pooled
 
 PROBABILITY = 0
 LOG_ONE = 1
 LOG_ZERO = 2
-SIZE = 3
+TIES = 3
+ALPHA = 4  # of the prior; both are 1 without one
+BETA = 5
+SIZE = 6
 
 
 @jit
@@ -59,13 +67,29 @@ def _accumulate(parameters, x, responsibilities, statistics):
 
 @jit
 def _maximize(statistics, parameters):
-    for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if total > 0.0:
-            for j in range(parameters.shape[1] // SIZE):
+    for j in range(parameters.shape[1] // SIZE):
+        shared = pooled(statistics, parameters, j * SIZE + TIES, 1 + j)
+        for k in range(parameters.shape[0]):
+            p = parameters[k, j * SIZE : (j + 1) * SIZE]
+            total, ones = shared if p[TIES] != 0.0 else (statistics[k, 0], statistics[k, 1 + j])
+            if total > 0.0:
+                more, fewer = p[ALPHA] - 1.0, p[BETA] - 1.0
                 # Both sums round differently: their quotient may pass 1 by a last digit.
-                parameters[k, j * SIZE + PROBABILITY] = min(1.0, max(0.0, statistics[k, 1 + j] / total))
+                p[PROBABILITY] = min(1.0, max(0.0, (ones + more) / (total + (more + fewer))))
     return 0
+
+
+@jit
+def _log_prior(parameters):
+    value = 0.0
+    for j in range(0, parameters.shape[1], SIZE):
+        met = False
+        for k in range(parameters.shape[0]):
+            p = parameters[k, j : j + SIZE]
+            if p[TIES] == 0.0 or not met:
+                value += log_beta_density(p[PROBABILITY], p[ALPHA], p[BETA])
+            met = met or p[TIES] != 0.0
+    return value
 
 
 class Bernoulli(Family):
@@ -74,6 +98,8 @@ class Bernoulli(Family):
     Parameters
     ----------
     probability : float in [0, 1], of a 1, or None to be learned.
+    prior : :class:`~mixtures.distributions.Beta` of the probability, both arguments >= 1, or None: a fit is then its most probable
+        value.
 
     Notes
     -----
@@ -89,11 +115,14 @@ class Bernoulli(Family):
 
     parameters = {"probability": probability}
     support = zero_one
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     several_columns = True
+    ties = TIES
 
-    def __init__(self, probability: float | None = None) -> None:
+    def __init__(self, probability: float | None = None, *, prior: Beta | None = None) -> None:
         super().__init__(probability=probability)
+        self._take_prior(prior, Beta, alpha=1.0, beta=1.0)
 
     probability: float
 
@@ -114,10 +143,14 @@ class Bernoulli(Family):
         return SIZE, 2
 
     def _pack(self, column):
-        return self.probability, 0.0, 0.0
+        alpha, beta = (1.0, 1.0) if self.prior is None else (self.prior.alpha, self.prior.beta)
+        return self.probability, 0.0, 0.0, 0.0, alpha, beta
 
     def _unpack(self, row, column):
-        return Bernoulli(row[PROBABILITY])
+        return Bernoulli(row[PROBABILITY])._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, row[PROBABILITY]
 
     def _start(self, column):
-        return Bernoulli(0.5)
+        return Bernoulli(0.5, prior=self.prior)

@@ -10,6 +10,10 @@ Weighted maximum likelihood: digamma(n) - digamma(alpha) = -mean(log x) and diga
 weighted; the log-likelihood is concave in (alpha, beta). Solved to the last digits in each M-step: the parameter whose mean log
 is nearer to 0 follows from the other by a safeguarded Newton iteration in logarithms, in which the equation is all but a
 straight line at both ends, and the other likewise from the equation that is left. With one held, the other is found so.
+
+Components that tie alpha have the root of the weighted mean of digamma(n) - digamma(alpha) + mean(log x), each with the beta that
+follows from alpha as above: the slope of a profile, which falls, as the sum of their likelihoods is concave in all parameters
+together. Likewise beta; those that tie both are one law of all their rows.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import scipy.stats
 from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import concentration, fraction
 from mixtures.distributions.base import Family, Kernels
-from mixtures.engine.plan import FLOORED, is_held
+from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import (
     HALF_LOG_2PI,
@@ -31,17 +35,23 @@ from mixtures.engine.special import (
     trigamma,
     trigamma_excess,
 )
+from mixtures.engine.ties import has_ties, is_tied
 
 ALPHA = 0
 BETA = 1
 HELD = 2
 CONSTANT = 3
-SIZE = 4
+TIES = 4
+SIZE = 5
 
 LARGE = 40.0
 """alpha + beta from here on takes the form without cancellation, which costs three nanoseconds more a row and component."""
 SMALLEST_GAP = 3e-15
 """What the spread of the rows takes away from a mean log, relative to it, that is told from rounding."""
+LARGEST_TIED = 1e14
+"""Where a parameter that components share is held, when the rows of each of them agree."""
+STILL = 1e-10
+"""Relative move of a parameter, where some components tie both and others one, that is the last."""
 
 
 @jit
@@ -197,22 +207,129 @@ def _both(near, far, a):
 def _maximize(statistics, parameters):
     outcome = 0
     for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if not total > 0.0:
-            continue
         p = parameters[k]
-        low, high = -statistics[k, 1] / total, -statistics[k, 2] / total
-        if is_held(p[HELD], ALPHA):
-            if not is_held(p[HELD], BETA):
-                p[BETA] = _follow(p[ALPHA], high, p[BETA])
-        elif is_held(p[HELD], BETA):
-            p[ALPHA] = _follow(p[BETA], low, p[ALPHA])
-        elif high <= low:
-            p[ALPHA], p[BETA], floored = _both(high, low, p[ALPHA])
-            outcome |= FLOORED if floored else 0
+        if statistics[k, 0] > 0.0 and not _shares(p):
+            outcome |= _maximize_one(statistics[k], p)
+    return outcome | _maximize_tied(statistics, parameters) if has_ties(parameters, TIES) else outcome
+
+
+@jit
+def _shares(p):
+    return is_tied(p[TIES], p[HELD], ALPHA) or is_tied(p[TIES], p[HELD], BETA)
+
+
+@jit
+def _maximize_one(sums, p):
+    low, high = -sums[1] / sums[0], -sums[2] / sums[0]
+    floored = False
+    if is_held(p[HELD], ALPHA):
+        if not is_held(p[HELD], BETA):
+            p[BETA] = _follow(p[ALPHA], high, p[BETA])
+    elif is_held(p[HELD], BETA):
+        p[ALPHA] = _follow(p[BETA], low, p[ALPHA])
+    elif high <= low:
+        p[ALPHA], p[BETA], floored = _both(high, low, p[ALPHA])
+    else:
+        p[BETA], p[ALPHA], floored = _both(low, high, p[BETA])
+    return FLOORED if floored else 0
+
+
+@jit
+def _maximize_tied(statistics, parameters):
+    """One alpha given the betas that are tied, then one beta given alpha, unless the same components tie both."""
+    has_alpha = has_beta = False
+    is_one = True
+    for k in range(parameters.shape[0]):
+        if _shares(parameters[k]):
+            alpha = is_tied(parameters[k, TIES], parameters[k, HELD], ALPHA)
+            beta = is_tied(parameters[k, TIES], parameters[k, HELD], BETA)
+            has_alpha |= alpha
+            has_beta |= beta
+            is_one &= alpha and beta
+    if is_one:
+        return _share_both(statistics, parameters)
+    outcome = _share_one(statistics, parameters, ALPHA, BETA) if has_alpha else 0
+    return outcome | _share_one(statistics, parameters, BETA, ALPHA) if has_beta else outcome
+
+
+@jit
+def _share_both(statistics, parameters):
+    sums = np.zeros(3)
+    last = -1
+    for k in range(parameters.shape[0]):
+        if _shares(parameters[k]):
+            last = k
+            for s in range(3):
+                sums[s] += statistics[k, s]
+    if last < 0 or not sums[0] > 0.0:
+        return 0
+    outcome = _maximize_one(sums, parameters[last])
+    for k in range(parameters.shape[0]):
+        if _shares(parameters[k]):
+            parameters[k, ALPHA], parameters[k, BETA] = parameters[last, ALPHA], parameters[last, BETA]
+    return outcome
+
+
+@jit
+def _slope_of_shared(statistics, parameters, own, other, value):
+    """Slope, over the sum of weights, of the profile of the parameter `own` where all that tie it have this value; each one's
+    `other` follows, in place, unless it is held or tied."""
+    slope = total = 0.0
+    for k in range(parameters.shape[0]):
+        p, sums = parameters[k], statistics[k]
+        if is_tied(p[TIES], p[HELD], own) and sums[0] > 0.0:
+            if not is_held(p[HELD], other) and not is_tied(p[TIES], p[HELD], other):
+                p[other] = _follow(value, -sums[1 + other] / sums[0], p[other])
+            slope += sums[0] * digamma_rise(p[other], value) + sums[1 + own]
+            total += sums[0]
+    return slope / total if total > 0.0 else 0.0
+
+
+@jit
+def _share_one(statistics, parameters, own, other):
+    """The root of that slope, which falls: a bracket from the present value on, halved and cut by secants, in logarithms."""
+    present = -1.0
+    weight = 0.0
+    for k in range(parameters.shape[0]):
+        if is_tied(parameters[k, TIES], parameters[k, HELD], own):
+            present = parameters[k, own]
+            weight += statistics[k, 0]
+    if not weight > 0.0:
+        return 0
+    y = log(present)
+    value = _slope_of_shared(statistics, parameters, own, other, present)
+    stride = 0.5 if value > 0.0 else -0.5
+    near, near_value, far, far_value = y, value, y, value
+    outcome = 0
+    for _ in range(100):
+        far = min(max(far + stride, -200.0), log(LARGEST_TIED))
+        far_value = _slope_of_shared(statistics, parameters, own, other, np.exp(far))
+        if (far_value > 0.0) != (value > 0.0):
+            break
+        near, near_value = far, far_value
+        if far <= -200.0 or far >= log(LARGEST_TIED):
+            outcome |= FLOORED
+            break
+        stride *= 2.0
+    for step in range(200):
+        if outcome or abs(far - near) <= 1e-15 * max(1.0, abs(near)) or near_value == 0.0:
+            break
+        new = near - near_value * (far - near) / (far_value - near_value)
+        inside = min(near, far) < new < max(near, far)
+        new = new if inside and step % 3 != 2 else 0.5 * (near + far)
+        found = _slope_of_shared(statistics, parameters, own, other, np.exp(new))
+        if (found > 0.0) == (near_value > 0.0):
+            near, near_value = new, found
         else:
-            p[BETA], p[ALPHA], floored = _both(low, high, p[BETA])
-            outcome |= FLOORED if floored else 0
+            far, far_value = new, found
+    shared = np.exp(near)
+    _slope_of_shared(statistics, parameters, own, other, shared)
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        if is_tied(p[TIES], p[HELD], own):
+            if is_tied(p[TIES], p[HELD], other) and abs(shared - p[own]) > STILL * shared:
+                outcome |= UNSETTLED
+            p[own] = shared
     return outcome
 
 
@@ -242,7 +359,9 @@ class Beta(Family):
     parameters = {"alpha": concentration, "beta": concentration}
     support = fraction
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     held = HELD
+    ties = TIES
 
     def __init__(self, alpha: float | None = None, beta: float | None = None) -> None:
         super().__init__(alpha=alpha, beta=beta)
@@ -267,10 +386,13 @@ class Beta(Family):
         return SIZE, 3
 
     def _pack(self, column):
-        return self.alpha, self.beta, 0.0, 0.0
+        return self.alpha, self.beta, 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         return Beta(row[ALPHA], row[BETA])
+
+    def _expected(self, row, column):
+        return 1.0, -digamma_rise(row[BETA], row[ALPHA]), -digamma_rise(row[ALPHA], row[BETA])
 
     def _start(self, column):
         return Beta(1.0, 1.0)

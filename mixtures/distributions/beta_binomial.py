@@ -57,6 +57,8 @@ LOG_NONE = 7  # log f(0)
 LOG_ALL = 8  # log f(n)
 TABLE = 9  # log-mass at 0, 1, ..., trials, or of EDGE at either end, then -inf for what is none of these
 
+LONGEST_SUM = 1e6
+"""Trials up to which expected statistics are sums over all counts."""
 SHORT_TABLE = 256
 """Fewer trials always have a table ..."""
 MAX_TABLE = 4096
@@ -402,6 +404,7 @@ class BetaBinomial(Family):
         ("alpha", "beta"), replace(concentration, low=1e-100, high=1e100, words="finite and > 0, between 1e-100 and 1e100")
     )
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     held = HELD
     limit = (
         "alpha or beta is held at a bound: counts scatter no more than a Binomial's (use Binomial there), or all of them are 0 or "
@@ -452,6 +455,19 @@ class BetaBinomial(Family):
 
     def _unpack(self, row, column):
         return BetaBinomial(self.trials, row[ALPHA], row[BETA])
+
+    def _expected(self, row, column):
+        if self.trials > LONGEST_SUM:
+            return None
+        counts = np.arange(self.trials + 1.0)
+        shares = np.exp(self.log_prob(counts))
+        length, size = self._length(column), sums_for(self.trials)
+        if length:
+            return np.concatenate([[1.0], shares, [0.0]])
+        sums = np.zeros(2 * size)
+        add_counts(shares, counts, sums[:size])
+        add_counts(shares, self.trials - counts, sums[size:])
+        return np.append(1.0, sums)
 
     def _start(self, column):
         return BetaBinomial(self.trials, 1.0, 1.0)

@@ -10,7 +10,8 @@ for 0 < x < n, D the deviance a log(a / b) + b - a and e the error of Stirling's
 computation of binomial probabilities"): nothing cancels. Both deviances have the difference x - n p, which is computed exactly.
 Small counts are read from a table of each component's log-masses, made once an iteration.
 
-Weighted maximum likelihood: p = sum w x / (n sum w); the ends 0 and 1 are allowed.
+Weighted maximum likelihood: p = sum w x / sum w n; the ends 0 and 1 are allowed. Of components that tie p, whose numbers of trials
+may differ, both sums over all of them. Under a Beta(a, b) prior of p, p = (sum w x + a - 1) / (sum w n + a + b - 2).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import scipy.stats
 from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import Whole, counting, probability
 from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.beta import Beta
+from mixtures.engine.conjugate import log_beta_density
 from mixtures.engine.plan import is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import HALF_LOG_2PI, deviance, leading_half, log, log_one_plus, stirling_error
@@ -33,7 +36,10 @@ PRODUCT = 4  # n p, exactly the sum of two numbers
 PRODUCT_LOW = 5
 LOG_ALL = 6  # log f(n)
 LOG_NONE = 7  # log f(0)
-TABLE = 8  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE, then -inf for what is no count
+TIES = 8
+ALPHA = 9  # of the prior; both are 1 without one
+BETA = 10
+TABLE = 11  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE, then -inf for what is no count
 MAX_TABLE = 256
 
 
@@ -138,12 +144,30 @@ def _accumulate(parameters, x, responsibilities, statistics):
 
 @jit
 def _maximize(statistics, parameters):
+    successes = trials = 0.0
     for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if total > 0.0 and not is_held(parameters[k, HELD], 0):
+        if parameters[k, TIES] != 0.0:
+            successes += statistics[k, 1]
+            trials += statistics[k, 0] * parameters[k, TRIALS]
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        own, most = (successes, trials) if p[TIES] != 0.0 else (statistics[k, 1], statistics[k, 0] * p[TRIALS])
+        if most > 0.0 and not is_held(p[HELD], 0):
             # Both sums round differently: their quotient may pass 1 by a last digit.
-            parameters[k, PROBABILITY] = min(1.0, max(0.0, statistics[k, 1] / total / parameters[k, TRIALS]))
+            more, fewer = p[ALPHA] - 1.0, p[BETA] - 1.0
+            p[PROBABILITY] = min(1.0, max(0.0, (own + more) / (most + (more + fewer))))
     return 0
+
+
+@jit
+def _log_prior(parameters):
+    value, met = 0.0, False
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        if p[TIES] == 0.0 or not met:
+            value += log_beta_density(p[PROBABILITY], p[ALPHA], p[BETA])
+        met = met or p[TIES] != 0.0
+    return value
 
 
 class Binomial(Family):
@@ -153,6 +177,8 @@ class Binomial(Family):
     ----------
     trials : whole number >= 1, given, never learned.
     probability : float in [0, 1], of a success, or None to be learned. The mean is trials * probability.
+    prior : :class:`~mixtures.distributions.Beta` of the probability, both arguments >= 1, or None: a fit is then its most probable
+        value.
 
     Notes
     -----
@@ -168,11 +194,14 @@ class Binomial(Family):
 
     arguments = {"trials": counting}
     parameters = {"probability": probability}
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     held = HELD
+    ties = TIES
 
-    def __init__(self, trials: int, probability: float | None = None) -> None:
+    def __init__(self, trials: int, probability: float | None = None, *, prior: Beta | None = None) -> None:
         super().__init__(trials=trials, probability=probability)
+        self._take_prior(prior, Beta, alpha=1.0, beta=1.0)
 
     trials: int
     probability: float
@@ -201,10 +230,15 @@ class Binomial(Family):
         return TABLE + int(min(largest + 1, MAX_TABLE, column.n_rows)) + 1, 2
 
     def _pack(self, column):
-        return (self.trials, self.probability, *[0.0] * (self._layout(column)[0] - 2))
+        alpha, beta = (1.0, 1.0) if self.prior is None else (self.prior.alpha, self.prior.beta)
+        derived = [0.0] * (ALPHA - HELD)
+        return (self.trials, self.probability, *derived, alpha, beta, *[0.0] * (self._layout(column)[0] - TABLE))
 
     def _unpack(self, row, column):
-        return Binomial(self.trials, row[PROBABILITY])
+        return Binomial(self.trials, row[PROBABILITY])._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, row[TRIALS] * row[PROBABILITY]
 
     def _start(self, column):
-        return Binomial(self.trials, 0.5)
+        return Binomial(self.trials, 0.5, prior=self.prior)

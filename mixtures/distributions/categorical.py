@@ -4,11 +4,14 @@
 
 Weighted maximum likelihood: p_c = sum of w over rows with category c, over sum w. With a pseudo-count a and C categories,
 p_c = (n_c + a) / (n + a (C + 1)), and the remaining a / (n + a (C + 1)) is the probability of any category never seen
-(Laplace's rule with one cell for "something else"): the mode of the posterior under a Dirichlet(a + 1) prior.
+(Laplace's rule with one cell for "something else"): the mode of the posterior under a Dirichlet(a + 1) prior. Of
+components that tie the probabilities, counts over all of them. Under a Dirichlet prior of concentrations b_c, without that cell,
+p_c = (n_c + b_c - 1) / (n + sum (b_c - 1)) (Gelman et al. 2013, "Bayesian data analysis", section 3.4).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -17,12 +20,20 @@ import numpy as np
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import nonnegative, simplex
 from mixtures.distributions.base import Family, Kernels, generator_of
+from mixtures.distributions.dirichlet import Dirichlet
 from mixtures.engine.special import log
+from mixtures.engine.ties import add_up
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
 
-# Parameters: the pseudo-count, C probabilities, C + 1 log-probabilities of which the last is that of an unseen category.
+# Parameters: the pseudo-count of unseen categories, the mask of ties, the constant of the prior's log-density, C probabilities,
+# C + 1 log-probabilities of which the last is that of an unseen category, C pseudo-counts, the prior's concentrations less 1.
 PSEUDO_COUNT = 0
-PROBABILITIES = 1
+TIES = 1
+PRIOR_CONSTANT = 2
+PROBABILITIES = 3
+
+SMALLEST_LOG = -36.7368005696771
+"""log 2^-53: what is left of 1 by probabilities that add up to it, but for rounding."""
 
 # Up to so many categories, comparing codes with each of them vectorises better than going where they point (measured).
 FEW_CHOICES = 4
@@ -32,7 +43,7 @@ FEW_SUMS = 8
 @jit
 def _count(parameters):
     """C."""
-    return (parameters.shape[1] - 2) // 2
+    return (parameters.shape[1] - PROBABILITIES - 1) // 3
 
 
 @jit
@@ -157,15 +168,34 @@ def _two_sums_where(cells, code, one, two):
 @jit
 def _maximize(statistics, parameters):
     size = _count(parameters)
+    add_up(statistics, parameters, TIES)
     for k in range(parameters.shape[0]):
         if statistics[k, 0] > 0.0:
-            pseudo = parameters[k, PSEUDO_COUNT]
-            total = pseudo * (size + 1) if pseudo > 0.0 else 0.0
+            counts = parameters[k, PROBABILITIES + 2 * size + 1 :]
+            total = parameters[k, PSEUDO_COUNT]
             for c in range(size):
-                total += statistics[k, 1 + c]
+                total += statistics[k, 1 + c] + counts[c]
             for c in range(size):
-                parameters[k, PROBABILITIES + c] = (statistics[k, 1 + c] + pseudo) / total
+                parameters[k, PROBABILITIES + c] = (statistics[k, 1 + c] + counts[c]) / total
     return 0
+
+
+@jit
+def _log_prior(parameters):
+    size = _count(parameters)
+    value, met = 0.0, False
+    for k in range(parameters.shape[0]):
+        shared = parameters[k, TIES] != 0.0
+        if shared and met:
+            continue
+        met = met or shared
+        logs, counts = parameters[k, PROBABILITIES + size :], parameters[k, PROBABILITIES + 2 * size + 1 :]
+        value += parameters[k, PRIOR_CONSTANT]
+        for c in range(size):
+            value += counts[c] * logs[c] if counts[c] > 0.0 else 0.0
+        if parameters[k, PSEUDO_COUNT] > 0.0:
+            value += parameters[k, PSEUDO_COUNT] * max(logs[size], SMALLEST_LOG)
+    return value
 
 
 class Categorical(Family):
@@ -176,6 +206,8 @@ class Categorical(Family):
     probabilities : sequence of C floats >= 0 with sum 1 (or less, with a pseudo-count), or None to be learned.
     categories : sequence of C distinct hashable values. None: 0 .. C-1 where probabilities are given, else learned from the data.
     pseudo_count : float >= 0, added to every category's count and to that of one cell for values never seen.
+    prior : :class:`~mixtures.distributions.Dirichlet` of the probabilities, a concentration >= 1 for each category, in their order,
+        or None: a fit is then their most probable value. Not together with a pseudo-count, which is one.
 
     Notes
     -----
@@ -192,8 +224,10 @@ class Categorical(Family):
 
     parameters = {"probabilities": simplex}
     support = None
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     encoding = "categories"
+    ties = TIES
 
     def __init__(
         self,
@@ -201,6 +235,7 @@ class Categorical(Family):
         categories: Sequence[Hashable] | None = None,
         *,
         pseudo_count: float = 0.0,
+        prior: Dirichlet | None = None,
     ) -> None:
         if not bool(nonnegative.contains(pseudo_count)):
             raise ParameterError(f"Categorical: pseudo_count must be {nonnegative.words}, found {pseudo_count!r}")
@@ -226,6 +261,13 @@ class Categorical(Family):
             super().__init__(categories=categories, pseudo_count=float(pseudo_count))
         else:
             super().__init__(probabilities=probabilities, categories=categories, pseudo_count=float(pseudo_count))
+        self._take_prior(prior, Dirichlet, concentration=1.0)
+        if prior is not None and pseudo_count:
+            raise ParameterError(f"Categorical: expected a pseudo_count or a prior, found both, {pseudo_count!r} and {prior!r}")
+        if prior is not None and categories is not None and len(prior.concentration) != len(categories):
+            raise ParameterError(
+                f"Categorical: expected a prior of one concentration a category, found {prior!r} for the categories {categories!r}"
+            )
 
     probabilities: tuple[float, ...]
     categories: tuple[Hashable, ...]
@@ -248,25 +290,62 @@ class Categorical(Family):
         found = table.categories(column)
         if not found:
             raise DataError(f"Categorical on {table.where(column)}: expected at least one observed value, found only missing cells")
-        return Categorical(self.probabilities, found, pseudo_count=self.pseudo_count)
+        return Categorical(self.probabilities, found, pseudo_count=self.pseudo_count, prior=self.prior)
 
     def _layout(self, column):
         size = len(column.categories)
-        return 2 * size + 2, size + 2  # a last statistic swallows categories that were never seen
+        return PROBABILITIES + 3 * size + 1, size + 2  # a last statistic swallows categories that were never seen
 
     def _pack(self, column):
         at = dict(zip(self.categories, self.probabilities, strict=True))
         size = len(column.categories)
-        return (self.pseudo_count, *(at.get(category, 0.0) for category in column.categories), *[0.0] * (size + 1))
+        none = 0.0
+        if self.pseudo_count and len(at) < size:  # other components' categories are among those never seen, cells of equal shares
+            none = max(1.0 - sum(self.probabilities), 0.0) / (size - len(at) + 1)
+        probabilities = [at.get(category, none) for category in column.categories]
+        constant, counts = self._packed_prior(column.categories) if self._is_penalised else (0.0, [0.0] * size)
+        return (self.pseudo_count, 0.0, constant, *probabilities, *[0.0] * (size + 1), *counts)
+
+    def _packed_prior(self, categories):
+        """The constant of the prior's log-density, and its concentrations less 1 in the order of these categories."""
+        size = len(categories)
+        if self.prior is None:
+            own = [self.pseudo_count + 1.0] * (size + 1)
+            counts = [self.pseudo_count] * size
+        else:
+            own = self._prior_over(categories).concentration
+            counts = [concentration - 1.0 for concentration in own]
+        return math.lgamma(math.fsum(own)) - math.fsum(map(math.lgamma, own)), counts
+
+    def _prior_over(self, categories):
+        """The prior with its concentrations in the order of these categories, which must be its own."""
+        if self.prior is None or categories == self.categories:
+            return self.prior
+        at = dict(zip(self.categories, self.prior.concentration, strict=True))
+        if at.keys() != set(categories):
+            raise ParameterError(
+                f"Categorical: {self.prior!r} is of the categories {self.categories!r}, but the components know {categories!r} "
+                "together: give every component all of them"
+            )
+        return Dirichlet([at[category] for category in categories])
+
+    @property
+    def _is_penalised(self) -> bool:
+        return self.prior is not None or self.pseudo_count > 0.0
 
     def _unpack(self, row, column):
         size = len(column.categories)
-        return Categorical(row[PROBABILITIES : PROBABILITIES + size], column.categories, pseudo_count=self.pseudo_count)
+        new = Categorical(row[PROBABILITIES : PROBABILITIES + size], column.categories, pseudo_count=self.pseudo_count)
+        return new if self.prior is None else new._under(self._prior_over(column.categories))
+
+    def _expected(self, row, column):
+        shares = row[PROBABILITIES : PROBABILITIES + len(column.categories)]
+        return np.concatenate([[1.0], shares, [max(0.0, 1.0 - shares.sum())]])
 
     def _start(self, column):
         size = len(column.categories)
         rest = 1 if self.pseudo_count else 0
-        return Categorical([1.0 / (size + rest)] * size, column.categories, pseudo_count=self.pseudo_count)
+        return Categorical([1.0 / (size + rest)] * size, column.categories, pseudo_count=self.pseudo_count, prior=self.prior)
 
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
         """Draw n rows, shape (n, 1): numbers where all categories are, else objects."""

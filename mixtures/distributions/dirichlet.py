@@ -220,6 +220,7 @@ class Dirichlet(Family):
     parameters = {"concentration": concentrations}
     support = open_simplex
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     reads_block = True
     held = HELD
 
@@ -280,6 +281,10 @@ class Dirichlet(Family):
 
     def _unpack(self, row, columns):
         return Dirichlet(row[CONCENTRATION:])
+
+    def _expected(self, row, columns):
+        concentration = row[CONCENTRATION:]
+        return np.append(1.0, scipy.special.digamma(concentration) - scipy.special.digamma(concentration.sum()))
 
     def _start(self, columns):
         if len(columns) < 2:

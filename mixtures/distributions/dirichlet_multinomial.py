@@ -197,6 +197,7 @@ class DirichletMultinomial(Family):
     parameters = {"concentration": concentrations}
     support = counts
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     reads_block = True
     held = HELD
     limit = (
@@ -268,6 +269,15 @@ class DirichletMultinomial(Family):
 
     def _unpack(self, row, columns):
         return DirichletMultinomial(row[CONCENTRATION : CONCENTRATION + len(columns)])
+
+    def _carried(self, statistics, old, new, before, after):
+        # Larger counts have sums of their own, after those of smaller ones.
+        sizes = [[column_sums] * len(before) + [total_sums] for column_sums, total_sums, *_ in map(self._sizes, (before, after))]
+        carried, start = [statistics[:1]], 1
+        for known, wanted in zip(*sizes, strict=True):
+            carried.append(np.pad(statistics[start : start + known], (0, wanted - known)))
+            start += known
+        return np.concatenate(carried)
 
     def _start(self, columns):
         if len(columns) < 2:

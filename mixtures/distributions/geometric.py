@@ -3,6 +3,8 @@
     log f(x) = (x - 1) log(1 - probability) + log probability,   support: whole x >= 1.
 
 Weighted maximum likelihood: probability = sum w / sum w x, taken from sum w (x - 1) so that a column of ones gives exactly 1.
+Of components that tie it, sums over all of them. Under a Beta(a, b) prior
+of the probability it is (sum w + a - 1) / (sum w x + a + b - 2).
 """
 
 from __future__ import annotations
@@ -13,14 +15,20 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import counting, positive_probability
 from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.beta import Beta
+from mixtures.engine.conjugate import log_beta_density
 from mixtures.engine.plan import FAILED, is_held
 from mixtures.engine.special import log, log_one_plus
+from mixtures.engine.ties import pooled
 
 PROBABILITY = 0
 HELD = 1
 LOG_SUCCESS = 2
 LOG_FAILURE = 3
-SIZE = 4
+TIES = 4
+ALPHA = 5  # of the prior; both are 1 without one
+BETA = 6
+SIZE = 7
 
 
 @jit
@@ -59,13 +67,26 @@ def _accumulate(parameters, x, responsibilities, statistics):
 
 @jit
 def _maximize(statistics, parameters):
+    shared = pooled(statistics, parameters, TIES, 1)
     for k in range(parameters.shape[0]):
-        if statistics[k, 0] > 0.0 and not is_held(parameters[k, HELD], 0):
-            failures = statistics[k, 1] / statistics[k, 0]
+        total, value = shared if parameters[k, TIES] != 0.0 else (statistics[k, 0], statistics[k, 1])
+        if total > 0.0 and not is_held(parameters[k, HELD], 0):
+            failures = (value + (parameters[k, BETA] - 1.0)) / (total + (parameters[k, ALPHA] - 1.0))
             if not failures < np.inf:
                 return FAILED
             parameters[k, PROBABILITY] = 1.0 / (1.0 + max(failures, 0.0))
     return 0
+
+
+@jit
+def _log_prior(parameters):
+    value, met = 0.0, False
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        if p[TIES] == 0.0 or not met:
+            value += log_beta_density(p[PROBABILITY], p[ALPHA], p[BETA])
+        met = met or p[TIES] != 0.0
+    return value
 
 
 class Geometric(Family):
@@ -74,6 +95,8 @@ class Geometric(Family):
     Parameters
     ----------
     probability : float in (0, 1], of a success, or None to be learned. The mean is 1 / probability.
+    prior : :class:`~mixtures.distributions.Beta` of the probability, both arguments >= 1, or None: a fit is then its most probable
+        value.
 
     Notes
     -----
@@ -91,11 +114,14 @@ class Geometric(Family):
 
     parameters = {"probability": positive_probability}
     support = counting
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     held = HELD
+    ties = TIES
 
-    def __init__(self, probability: float | None = None) -> None:
+    def __init__(self, probability: float | None = None, *, prior: Beta | None = None) -> None:
         super().__init__(probability=probability)
+        self._take_prior(prior, Beta, alpha=1.0, beta=1.0)
 
     probability: float
 
@@ -119,10 +145,14 @@ class Geometric(Family):
         return SIZE, 2
 
     def _pack(self, column):
-        return self.probability, 0.0, 0.0, 0.0
+        alpha, beta = (1.0, 1.0) if self.prior is None else (self.prior.alpha, self.prior.beta)
+        return self.probability, 0.0, 0.0, 0.0, 0.0, alpha, beta
 
     def _unpack(self, row, column):
-        return Geometric(row[PROBABILITY])
+        return Geometric(row[PROBABILITY])._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, 1.0 / row[PROBABILITY] - 1.0
 
     def _start(self, column):
-        return Geometric(1.0 / max(column.upper / 2, 1.5))
+        return Geometric(1.0 / max(column.upper / 2, 1.5), prior=self.prior)

@@ -13,7 +13,7 @@ bounds the third for all r from 1/2 to 3/2. So A(r) is at most its Taylor polyno
 convex and 0 at r = 0, is at most r log A(1) for r <= 1. A Newton step, halved until the objective with such a bound in place of A
 has risen enough, never lowers the likelihood, and is a whole step near the maximum, since the bound is off by a cubic term only;
 far on the wrong side of it the second bound reaches the right order of magnitude at once. Where the bound stands in for A, the
-location is the best one for the bound.
+location is the best one for the bound. Components that tie the scale climb the sum of their objectives, which is bounded alike.
 
 Exponents are those of the density itself: exp(-z) can be large only where a row has next to no density. What that cannot excuse,
 parameters that a caller started from far away from all rows, is answered by parameters as wide as the column.
@@ -29,6 +29,7 @@ from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
 from mixtures.engine.special import exp_nonpositive, log
+from mixtures.engine.ties import has_ties, is_tied
 
 # Parameters, about the column's origin and in its unit.
 LOCATION = 0
@@ -40,7 +41,8 @@ UPPER = 5
 LOG_UNIT = 6
 INVERSE = 7  # 1 / scale
 CONSTANT = 8
-SIZE = 9
+TIES = 9
+SIZE = 10
 
 LARGEST_MEAN = 1e20
 """Of exp(-z), which is 1 at a maximum: beyond, parameters are not improved but replaced. The log-likelihood of a row is below
@@ -193,37 +195,169 @@ def _replace(p, a):
 def _maximize(statistics, parameters):
     outcome = 0
     for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
         p = parameters[k]
-        location_held, scale_held = is_held(p[HELD], LOCATION), is_held(p[HELD], SCALE)
-        if not total > 0.0 or (location_held and scale_held):
-            continue
-        mean, a = statistics[k, 1] / total * p[INVERSE], statistics[k, 2] / total
-        first, second, third = -statistics[k, 3] / total, statistics[k, 4] / total, statistics[k, 5] / total
-        far = not (SMALLEST_MEAN < a < LARGEST_MEAN and mean < np.inf)
-        if far or (not scale_held and p[SCALE] > 4.0 * _widest(p)):
-            _replace(p, a)
-            outcome |= UNSETTLED
-            continue
-        step, level = 0.0, np.log(a)
-        if not scale_held:
-            room = p[SCALE] / p[FLOOR] - 1.0
-            if room < 0.0:
-                step, level = room, (1.0 + room) * level
+        if statistics[k, 0] > 0.0 and not is_tied(p[TIES], p[HELD], SCALE):
+            outcome |= _maximize_one(statistics[k], p)
+    return outcome | _maximize_tied(statistics, parameters) if has_ties(parameters, TIES) else outcome
+
+
+@jit
+def _means(sums, p):
+    """Means of z, exp(-z) and its derivatives as of A, and the bound M."""
+    total = sums[0]
+    return sums[1] / total * p[INVERSE], sums[2] / total, -sums[3] / total, sums[4] / total, sums[5] / total
+
+
+@jit
+def _is_far(mean, a):
+    return not (SMALLEST_MEAN < a < LARGEST_MEAN and mean < np.inf)
+
+
+@jit
+def _maximize_one(sums, p):
+    location_held, scale_held = is_held(p[HELD], LOCATION), is_held(p[HELD], SCALE)
+    if location_held and scale_held:
+        return 0
+    mean, a, first, second, third = _means(sums, p)
+    if _is_far(mean, a) or (not scale_held and p[SCALE] > 4.0 * _widest(p)):
+        _replace(p, a)
+        return UNSETTLED
+    outcome = 0
+    step, level = 0.0, np.log(a)
+    if not scale_held:
+        room = p[SCALE] / p[FLOOR] - 1.0
+        if room < 0.0:
+            step, level = room, (1.0 + room) * level
+            outcome |= FLOORED
+        else:
+            step, level, gain = _newton(room, mean, a, first, second, third, location_held)
+            other, other_level, other_gain = _widened(mean, a, location_held)
+            if other_gain > gain:
+                step, level = other, other_level
+            if step == room:
                 outcome |= FLOORED
-            else:
-                step, level, gain = _newton(room, mean, a, first, second, third, location_held)
-                other, other_level, other_gain = _widened(mean, a, location_held)
-                if other_gain > gain:
-                    step, level = other, other_level
-                if step == room:
-                    outcome |= FLOORED
+        p[SCALE] = p[FLOOR] if step == room else p[SCALE] / (1.0 + step)
+    return outcome | _shift(p, level, step)
+
+
+@jit
+def _shift(p, level, step):
+    """Move a location that is not held, the scale being new; whether that or the step of the scale was a long one."""
+    move = 0.0 if is_held(p[HELD], LOCATION) else -level * p[SCALE]
+    p[LOCATION] += move
+    return UNSETTLED if abs(step) > SETTLED or abs(move) > SETTLED * p[SCALE] + 8 * 2.2e-16 * abs(p[LOCATION]) else 0
+
+
+@jit
+def _maximize_tied(statistics, parameters):
+    """One step of the scale and a location each, by the better of the two bounds of the sum."""
+    count = parameters.shape[0]
+    weights, means, held, levels = np.zeros(count), np.zeros((count, 5)), np.zeros(count, dtype=np.bool_), np.zeros(count)
+    scale = widest = floor = 0.0
+    far = stuck = False
+    for k in range(count):
+        p = parameters[k]
+        if not is_tied(p[TIES], p[HELD], SCALE):
+            continue
+        scale, floor, widest = p[SCALE], p[FLOOR], max(widest, _widest(p))
+        held[k] = is_held(p[HELD], LOCATION)
+        if statistics[k, 0] > 0.0:
+            weights[k] = statistics[k, 0]
+            means[k] = _means(statistics[k], p)
+            is_far = _is_far(means[k, 0], means[k, 1])
+            far |= is_far
+            stuck |= is_far and held[k]
+    total = weights.sum()
+    if not total > 0.0:
+        return 0
+    if far or scale > 4.0 * widest:
+        return _replace_together(weights, means, parameters, widest if stuck or scale > 4.0 * widest else 0.0)
+    weights /= total
+    room = scale / floor - 1.0
+    outcome = 0
+    if room < 0.0:
+        step = room
+        for k in range(count):
+            levels[k] = (1.0 + step) * np.log(means[k, 1]) if weights[k] > 0.0 else 0.0
+    else:
+        other_levels = np.zeros(count)
+        step, gain = _newton_together(room, weights, means, held, levels)
+        other, other_gain = _widened_together(weights, means, held, other_levels)
+        if other_gain > gain:
+            step = other
+            levels[:] = other_levels
+    if step == room:
+        outcome |= FLOORED
+    for k in range(count):
+        p = parameters[k]
+        if is_tied(p[TIES], p[HELD], SCALE):
             p[SCALE] = p[FLOOR] if step == room else p[SCALE] / (1.0 + step)
-        move = 0.0 if location_held else -level * p[SCALE]
-        p[LOCATION] += move
-        if abs(step) > SETTLED or abs(move) > SETTLED * p[SCALE] + 8 * 2.2e-16 * abs(p[LOCATION]):
-            outcome |= UNSETTLED
+            outcome |= _shift(p, levels[k] if weights[k] > 0.0 else 0.0, step)
     return outcome
+
+
+@jit
+def _replace_together(weights, means, parameters, scale):
+    """Parameters for rows that the present ones do not describe at all: of all with a new `scale`, or, where that is 0, the
+    locations of those whose rows are far."""
+    for k in range(weights.size):
+        p = parameters[k]
+        if not is_tied(p[TIES], p[HELD], SCALE):
+            continue
+        if scale > 0.0:
+            p[SCALE] = scale
+            if not is_held(p[HELD], LOCATION):
+                p[LOCATION] = 0.5 * p[LOWER] + 0.5 * p[UPPER]
+        elif weights[k] > 0.0 and _is_far(means[k, 0], means[k, 1]):
+            p[LOCATION] = p[LOWER] if means[k, 1] > 1.0 else max(p[LOWER], p[LOCATION] + 600.0 * p[SCALE])
+    return UNSETTLED
+
+
+@jit
+def _newton_together(largest, weights, means, held, levels):
+    """As :func:`_newton`, for the sum over components, weights of sum 1; the logarithms of their bounds in place."""
+    slope = curvature = 0.0
+    for k in range(weights.size):
+        if weights[k] > 0.0:
+            mean, a, first, second, _ = means[k]
+            share = 1.0 if held[k] else a
+            square = 0.0 if held[k] else (first / a) * (first / a)
+            slope += weights[k] * (1.0 - mean - first / share)
+            curvature += weights[k] * (1.0 + second / share - square)
+    step = min(max(slope / max(curvature, 1.0), -0.5), 0.5, largest)
+    for _ in range(60):
+        gain = 0.0
+        for k in range(weights.size):
+            if weights[k] > 0.0:
+                mean, a, first, second, third = means[k]
+                growth = _bounded(step, a, first, second, third)
+                levels[k] = np.log(a) + np.log1p(growth)
+                gain += weights[k] * _gain(step, growth, mean, a, held[k])
+        if gain >= 0.25 * slope * step or abs(step) < SETTLED:
+            return step, gain
+        step *= 0.5
+    for k in range(weights.size):
+        levels[k] = np.log(means[k, 1]) if weights[k] > 0.0 else 0.0
+    return 0.0, 0.0
+
+
+@jit
+def _widened_together(weights, means, held, levels):
+    """As :func:`_widened`, for the sum over components."""
+    best, step, r = 0.0, 0.0, 0.5
+    while r > 1e-30:
+        gain = np.log(r)
+        for k in range(weights.size):
+            if weights[k] > 0.0:
+                mean, a, level = means[k, 0], means[k, 1], np.log(means[k, 1])
+                rest = np.exp(r * level) - a if held[k] else (r - 1.0) * level
+                gain -= weights[k] * ((r - 1.0) * mean + rest)
+        if gain > best:
+            best, step = gain, r - 1.0
+        r *= 0.5
+    for k in range(weights.size):
+        levels[k] = (1.0 + step) * np.log(means[k, 1]) if weights[k] > 0.0 else 0.0
+    return step, best
 
 
 class Gumbel(Family):
@@ -253,6 +387,8 @@ class Gumbel(Family):
     uses_unit = True
     uses_origin = True
     held = HELD
+    ties = TIES
+    tieable = ("scale",)
 
     def __init__(self, location: float | None = None, scale: float | None = None) -> None:
         super().__init__(location=location, scale=scale)
@@ -280,7 +416,7 @@ class Gumbel(Family):
         floor, lower, upper = (
             (value) / column.unit for value in (column.floor, column.lower - column.origin, column.upper - column.origin)
         )
-        return *self._in_units(column), 0.0, floor, lower, upper, np.log(column.unit), 0.0, 0.0
+        return *self._in_units(column), 0.0, floor, lower, upper, np.log(column.unit), 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         location, scale = row[LOCATION], row[SCALE]

@@ -3,7 +3,8 @@
     log f(x) = -x^2 / (2 scale^2) - log scale + log(2 / pi) / 2,   support: x >= 0.
 
 Weighted maximum likelihood: scale^2 = sum w x^2 / sum w, about 0 and not about the mean (Johnson, Kotz & Balakrishnan 1994,
-"Continuous univariate distributions", chapter 13).
+"Continuous univariate distributions", chapter 13). Of components that tie the scale, sums over all of them. Under an
+InverseGamma(a, b) prior of scale^2 it is (sum w x^2 + 2 b) / (sum w + 2 a + 2).
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import nonnegative, positive
 from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.inverse_gamma import InverseGamma
+from mixtures.engine.conjugate import log_inverse_gamma_density
 from mixtures.engine.plan import FLOORED, is_held
 from mixtures.engine.special import log
+from mixtures.engine.ties import pooled
 
 # Parameters of one column, in its unit.
 SCALE = 0
@@ -24,7 +28,10 @@ FLOOR = 2
 LOG_UNIT = 3
 SLOPE = 4  # 1 / (sqrt(2) scale): squared after it meets a value, so that the scale itself may be as small as 1e-300
 CONSTANT = 5
-SIZE = 6
+TIES = 6
+PRIOR_POWER = 7  # shape + 1 of a prior; both are 0 without one
+PRIOR_SCALE = 8
+SIZE = 9
 
 HALF_LOG_2_OVER_PI = -0.22579135264472744
 
@@ -67,20 +74,35 @@ def _accumulate(parameters, x, responsibilities, statistics):
 @jit
 def _maximize(statistics, parameters):
     outcome = 0
-    for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
-        if not total > 0.0:
-            continue
-        for j in range(parameters.shape[1] // SIZE):
+    for j in range(parameters.shape[1] // SIZE):
+        shared = pooled(statistics, parameters, j * SIZE + TIES, 1 + j)
+        for k in range(parameters.shape[0]):
             p = parameters[k, j * SIZE : (j + 1) * SIZE]
-            if is_held(p[HELD], SCALE):
+            total, squares = shared if p[TIES] != 0.0 else (statistics[k, 0], statistics[k, 1 + j])
+            if not total > 0.0 or is_held(p[HELD], SCALE):
                 continue
-            scale = np.sqrt(statistics[k, 1 + j] / total)
+            scale = np.sqrt((squares + 2.0 * p[PRIOR_SCALE]) / (total + 2.0 * p[PRIOR_POWER]))
             if not scale > p[FLOOR]:
                 scale = p[FLOOR]
                 outcome |= FLOORED
             p[SCALE] = scale
     return outcome
+
+
+@jit
+def _log_prior(parameters):
+    value = 0.0
+    for j in range(0, parameters.shape[1], SIZE):
+        met = False
+        for k in range(parameters.shape[0]):
+            p = parameters[k, j : j + SIZE]
+            shared = p[TIES] != 0.0 and not is_held(p[HELD], SCALE)
+            if p[PRIOR_POWER] > 0.0 and not (shared and met):
+                log_variance, variance = 2.0 * log(p[SCALE]), p[SCALE] * p[SCALE]
+                density = log_inverse_gamma_density(log_variance, variance, p[PRIOR_POWER] - 1.0, p[PRIOR_SCALE])
+                value += density - 2.0 * p[LOG_UNIT]
+            met = met or shared
+    return value
 
 
 class HalfNormal(Family):
@@ -90,6 +112,7 @@ class HalfNormal(Family):
     ----------
     scale : float > 0, root of the mean square of the values, or None to be learned. It is the standard deviation of the normal
         distribution that is folded, not that of the values.
+    prior : :class:`~mixtures.distributions.InverseGamma` of scale^2, or None: a fit is then its most probable value.
 
     Notes
     -----
@@ -106,13 +129,16 @@ class HalfNormal(Family):
 
     parameters = {"scale": positive}
     support = nonnegative
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     several_columns = True
     uses_unit = True
     held = HELD
+    ties = TIES
 
-    def __init__(self, scale: float | None = None) -> None:
+    def __init__(self, scale: float | None = None, *, prior: InverseGamma | None = None) -> None:
         super().__init__(scale=scale)
+        self._take_prior(prior, InverseGamma)
 
     scale: float
 
@@ -133,10 +159,15 @@ class HalfNormal(Family):
         return SIZE, 2
 
     def _pack(self, column):
-        return self.scale / column.unit, 0.0, column.floor / column.unit, np.log(column.unit), 0.0, 0.0
+        unit = column.unit
+        power, scale = (0.0, 0.0) if self.prior is None else (self.prior.shape + 1.0, self.prior.scale / unit / unit)
+        return self.scale / unit, 0.0, column.floor / unit, np.log(unit), 0.0, 0.0, 0.0, power, scale
 
     def _unpack(self, row, column):
-        return HalfNormal(row[SCALE] * column.unit)
+        return HalfNormal(row[SCALE] * column.unit)._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, row[SCALE] ** 2
 
     def _start(self, column):
-        return HalfNormal(max(column.upper / 2, column.floor))
+        return HalfNormal(max(column.upper / 2, column.floor), prior=self.prior)

@@ -18,7 +18,20 @@ from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions import gamma
 from mixtures.distributions.base import Family, Kernels
-from mixtures.distributions.gamma import CENTRE, CONSTANT, HELD, REFERENCE, SHAPE, SIZE, deviance, is_far, logs_of
+from mixtures.distributions.gamma import (
+    CENTRE,
+    CONSTANT,
+    HELD,
+    REFERENCE,
+    SHAPE,
+    SIZE,
+    TIES,
+    carried,
+    deviance,
+    expected,
+    is_far,
+    logs_of,
+)
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import log, poisson_deviance
 
@@ -78,6 +91,8 @@ class InverseGamma(Family):
     ----------
     shape : float > 0, or None to be learned. Moments of an order below it are finite.
     scale : float > 0, in the unit of the column, or None to be learned. The mean is scale / (shape - 1).
+    prior : :class:`~mixtures.distributions.Gamma` of the scale, given the shape, with a shape >= 1, or None: a fit is then the most
+        probable shape and scale, the prior of the shape being flat. Components under a prior can tie neither.
 
     Notes
     -----
@@ -94,11 +109,14 @@ class InverseGamma(Family):
 
     parameters = {"shape": positive_shape, "scale": positive}
     support = positive
-    kernels = Kernels(gamma.prepare, _log_prob, _accumulate, gamma.maximize)
+    kernels = Kernels(gamma.prepare, _log_prob, _accumulate, gamma.maximize, gamma.log_prior)
+    carries = True
     held = HELD
+    ties = TIES
 
-    def __init__(self, shape: float | None = None, scale: float | None = None) -> None:
+    def __init__(self, shape: float | None = None, scale: float | None = None, *, prior: gamma.Gamma | None = None) -> None:
         super().__init__(shape=shape, scale=scale)
+        self._take_prior(prior, gamma.Gamma, shape=1.0)
 
     shape: float
     scale: float
@@ -116,16 +134,25 @@ class InverseGamma(Family):
     def _scipy(self):
         return scipy.stats.invgamma, (self.shape,), {"scale": self.scale}
 
+    def _prior_of(self, name):
+        return gamma.refused_under_ties(self)
+
     def _layout(self, column):
         return SIZE, 3
 
     def _pack(self, column):
         # The smallest value, whose inverse is the largest: 1e-300 stands for what has none.
         smallest = max(column.lower, 1e-300) if column.lower > 0.0 else 1.0
-        return self.shape, self.scale, 0.0, 1.0 / smallest, 0.0, 0.0
+        return self.shape, self.scale, 0.0, 1.0 / smallest, 0.0, 0.0, 0.0, *gamma.packed_prior(self.prior)
 
     def _unpack(self, row, column):
-        return InverseGamma(row[SHAPE], row[SCALE])
+        return InverseGamma(row[SHAPE], row[SCALE])._under(self.prior)
+
+    def _expected(self, row, column):
+        return expected(row)
+
+    def _carried(self, statistics, old, new, before, after):
+        return carried(statistics, old, new)
 
     def _start(self, column):
-        return InverseGamma(1.0, max(column.lower, 1e-300) * 2.0)
+        return InverseGamma(1.0, max(column.lower, 1e-300) * 2.0, prior=self.prior)

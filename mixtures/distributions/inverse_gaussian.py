@@ -8,6 +8,8 @@ Weighted maximum likelihood (Johnson, Kotz & Balakrishnan 1994, chapter 15), mea
 Sums are taken about a centre c, the previous mean: with d = mean(x) / c - 1 and q = mean((x - c)^2 / (c x)), mean = c (1 + d)
 and 1 / shape = (q - d^2 / (1 + d)) / c, which loses digits only where the mean moved by many standard deviations: the pass is
 asked for again then.
+
+The mean being the best one whatever the shape, components that tie the shape have 1 / shape = the weighted mean of theirs.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from mixtures.distributions.gamma import logs_of
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import HALF_LOG_2PI, log
+from mixtures.engine.ties import is_tied
 from mixtures.quantiles import wald
 
 # In the unit of the column.
@@ -31,7 +34,8 @@ HELD = 2
 CENTRE = 3
 LOG_UNIT = 4
 CONSTANT = 5  # log(shape / 2 pi) / 2 - log unit
-SIZE = 6
+TIES = 6
+SIZE = 7
 
 SMALLEST_RATIO = (16 * 2.220446049250313e-16) ** 2
 """mean / shape, the square of the coefficient of variation, of rows that lie 16 rounding errors apart."""
@@ -78,6 +82,7 @@ def _accumulate(parameters, x, responsibilities, statistics):
 @jit
 def _maximize(statistics, parameters):
     outcome = 0
+    shared_total = shared_inverse = smallest_inverse = 0.0
     for k in range(parameters.shape[0]):
         total = statistics[k, 0]
         if not total > 0.0:
@@ -98,15 +103,27 @@ def _maximize(statistics, parameters):
             outcome |= REPEAT | UNSETTLED
             continue
         ratio -= lost
+        if is_tied(p[TIES], p[HELD], SHAPE):
+            shared_total += total
+            shared_inverse += total * ratio / centre
+            smallest_inverse += total * smallest / centre
         if not is_held(p[HELD], MEAN):
             p[MEAN] = p[CENTRE] = centre * (1.0 + shift)
-        if not is_held(p[HELD], SHAPE):
+        if not is_held(p[HELD], SHAPE) and not is_tied(p[TIES], p[HELD], SHAPE):
             if not ratio > smallest:
                 ratio = smallest
                 outcome |= FLOORED
             if not ratio < np.inf:
                 return FAILED
             p[SHAPE] = centre / ratio
+    if shared_total > 0.0 and not outcome & REPEAT:
+        outcome |= FLOORED if not shared_inverse > smallest_inverse else 0
+        shape = shared_total / max(shared_inverse, smallest_inverse)
+        if not shape > 0.0:
+            return FAILED
+        for k in range(parameters.shape[0]):
+            if is_tied(parameters[k, TIES], parameters[k, HELD], SHAPE):
+                parameters[k, SHAPE] = shape
     return outcome
 
 
@@ -135,8 +152,11 @@ class InverseGaussian(Family):
     parameters = {"mean": positive, "shape": positive_shape}
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     uses_unit = True
     held = HELD
+    ties = TIES
+    tieable = ("shape",)
 
     def __init__(self, mean: float | None = None, shape: float | None = None) -> None:
         super().__init__(mean=mean, shape=shape)
@@ -159,10 +179,21 @@ class InverseGaussian(Family):
         # A centre among the rows, wherever a start's mean lies.
         centre = min(max(self.mean, column.lower), column.upper) if column.lower > 0.0 else self.mean
         unit = column.unit
-        return self.mean / unit, self.shape / unit, 0.0, centre / unit, np.log(unit), 0.0
+        return self.mean / unit, self.shape / unit, 0.0, centre / unit, np.log(unit), 0.0, 0.0
 
     def _unpack(self, row, column):
         return InverseGaussian(row[MEAN] * column.unit, row[SHAPE] * column.unit)
+
+    def _expected(self, row, column):
+        centre, away = row[CENTRE], (row[MEAN] - row[CENTRE]) / row[CENTRE]
+        return 1.0, away, away * ((row[MEAN] - centre) / row[MEAN]) + centre / row[SHAPE]
+
+    def _carried(self, statistics, old, new, before, after):
+        total, first, second = statistics
+        # Sums of x / c - 1 and of x / c - 2 + c / x, with c the centre, which shrinks by 1 + grown.
+        grown = (old[CENTRE] - new[CENTRE]) / new[CENTRE]
+        rest = first + (first - second + total * grown) / (1.0 + grown)
+        return total, first + grown * (first + total), second + grown * rest
 
     def _start(self, column):
         middle = max(column.upper / 2, column.floor)

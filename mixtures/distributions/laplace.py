@@ -12,6 +12,8 @@ sides of the location, between which D is linear. An M-step moves to the mean of
 at most what its chord over the cell says, as D is convex; or, where the chord lies above the present D, to the best edge or
 nearest value; the scale follows from that D or bound. So the likelihood never falls. Next time half of the cells divide the one
 that held the median, until it holds one value: that is the median, and the weights on its two sides prove it.
+
+Components that tie the scale have the sum of their D, or bounds, over the sum of their weights: the maximum whatever the locations.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
 from mixtures.engine.special import log
+from mixtures.engine.ties import is_tied
 
 # Parameters, about the column's origin and in its unit.
 LOCATION = 0
@@ -37,7 +40,8 @@ INVERSE = 7  # 1 / scale
 CONSTANT = 8
 EDGES = 9  # sorted
 N_EDGES = 15
-SIZE = EDGES + N_EDGES
+TIES = EDGES + N_EDGES
+SIZE = TIES + 1
 
 # Statistics: of every cell the weight and the sum of x - location, then two maxima. Cell j ends before edge j.
 N_CELLS = N_EDGES + 1
@@ -62,7 +66,7 @@ def _prepare(parameters):
         location, scale = p[LOCATION], p[SCALE]
         p[INVERSE] = 1.0 / scale
         p[CONSTANT] = -log(2.0 * scale) - p[LOG_UNIT]
-        edges = p[EDGES:]
+        edges = p[EDGES:TIES]
         for i in range(N_INNER):
             share = i / (N_INNER - 1)
             edges[i] = (1.0 - share) * p[LOW] + share * p[HIGH]
@@ -175,7 +179,7 @@ def _sides(location, edges, weights):
 @jit
 def _search(p, total, weights, sums, nearest_below, nearest_above):
     """Move the location, which is no median, and set the ends of the next search. Returns D there, or a bound of it."""
-    location, edges = p[LOCATION], p[EDGES:]
+    location, edges = p[LOCATION], p[EDGES:TIES]
     present = _distance(location, location, edges, weights, sums)
     below, at, above = _sides(location, edges, weights)
     upwards = above > below
@@ -213,6 +217,7 @@ def _search(p, total, weights, sums, nearest_below, nearest_above):
 @jit
 def _maximize(statistics, parameters):
     outcome = 0
+    shared_total = shared_distance = 0.0
     for k in range(parameters.shape[0]):
         total = statistics[k, 0]
         p = parameters[k]
@@ -220,9 +225,9 @@ def _maximize(statistics, parameters):
             continue
         weights, sums = statistics[k, WEIGHTS:SUMS], statistics[k, SUMS:BELOW]
         location = p[LOCATION]
-        below, at, above = _sides(location, p[EDGES:], weights)
+        below, at, above = _sides(location, p[EDGES:TIES], weights)
         half = (0.5 + ROUNDING) * total
-        distance = _distance(location, location, p[EDGES:], weights, sums)
+        distance = _distance(location, location, p[EDGES:TIES], weights, sums)
         if not is_held(p[HELD], LOCATION):
             if below <= half and above <= half:
                 # Every point of a gap between two halves is a median; its middle is the one that needs no order.
@@ -233,14 +238,23 @@ def _maximize(statistics, parameters):
                 distance = _search(p, total, weights, sums, statistics[k, BELOW], -statistics[k, ABOVE])
             if p[LOCATION] != location:
                 outcome |= UNSETTLED
-        if not is_held(p[HELD], SCALE):
-            p[SCALE] = distance / total
-            if not p[SCALE] > p[FLOOR]:
-                p[SCALE] = p[FLOOR]
-                outcome |= FLOORED
+        if is_tied(p[TIES], p[HELD], SCALE):
+            shared_total += total
+            shared_distance += distance
+        elif not is_held(p[HELD], SCALE):
+            outcome |= _set_scale(p, distance / total)
         if p[LOCATION] == location:
             p[LOW], p[HIGH] = location - p[SCALE] / 64.0, location + p[SCALE] / 64.0
+    for k in range(parameters.shape[0]):
+        if shared_total > 0.0 and is_tied(parameters[k, TIES], parameters[k, HELD], SCALE):
+            outcome |= _set_scale(parameters[k], shared_distance / shared_total)
     return outcome
+
+
+@jit
+def _set_scale(p, scale):
+    p[SCALE] = max(scale, p[FLOOR])
+    return 0 if scale > p[FLOOR] else FLOORED
 
 
 class Laplace(Family):
@@ -271,6 +285,8 @@ class Laplace(Family):
     uses_unit = True
     uses_origin = True
     held = HELD
+    ties = TIES
+    tieable = ("scale",)
     n_maxima = 2
 
     def __init__(self, location: float | None = None, scale: float | None = None) -> None:

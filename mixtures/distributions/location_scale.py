@@ -16,7 +16,16 @@ from mixtures._numba_calls import call_accumulate, call_log_prob, call_maximize,
 from mixtures.column import Column
 from mixtures.constraints import Whole, between, positive, real
 from mixtures.distributions.base import Kernels
-from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Transparent, computed, part_from
+from mixtures.distributions.wrapped import (
+    ACCUMULATE,
+    LOG_PROB,
+    MAXIMIZE,
+    PREPARE,
+    Transparent,
+    computed,
+    log_prior_of_bases,
+    part_from,
+)
 from mixtures.exceptions import ParameterError
 from mixtures.tails import Tails
 
@@ -26,7 +35,8 @@ SLOPE = 5  # 1 / scale
 ORIGIN = 6  # of the base's column, and its unit
 UNIT = 7
 CONSTANT = 8  # -log scale
-HEAD = 9
+PRIOR = 9  # address of the kernel of the base's prior
+HEAD = 10
 
 
 @jit
@@ -80,6 +90,11 @@ def _maximize(statistics, parameters):
     return outcome
 
 
+@jit
+def _log_prior(parameters):
+    return log_prior_of_bases(parameters, PRIOR, HEAD)
+
+
 class LocationScale(Transparent):
     """A distribution of one column moved by a known location and stretched by a known scale: a Gamma of waiting times that
     begin at 30, a Geometric that counts from 0, a Beta on percentages.
@@ -118,7 +133,7 @@ class LocationScale(Transparent):
     location: float
     scale: float
 
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     several_columns = False
     uses_unit = False
     uses_origin = False
@@ -162,7 +177,15 @@ class LocationScale(Transparent):
         is_mass = isinstance(self.base.support, Whole) or hasattr(self, "atoms")
         constant = 0.0 if is_mass else -np.log(self.scale)
         way = self.location, 1.0 / self.scale, origin, unit, constant
-        return [*self._addresses(), *way, *self.base._pack(moved)]
+        return [*self._addresses(), *way, self._prior_address(), *self.base._pack(moved)]
+
+    carries = computed(lambda self: self.base.carries)
+
+    def _expected(self, row, column):
+        return self.base._expected(row[HEAD:], self._moved(column))
+
+    def _carried(self, statistics, old, new, before, after):
+        return self.base._carried(statistics, old[HEAD:], new[HEAD:], self._moved(before), self._moved(after))
 
     def _unpack(self, row, column):
         return self._around(self.base._unpack(row[HEAD:], self._moved(column)))

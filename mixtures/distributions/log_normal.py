@@ -20,8 +20,25 @@ import scipy.stats
 from mixtures._numba import bits_to_float, jit, wide_vectors
 from mixtures.constraints import log_location, log_scale, positive
 from mixtures.distributions.base import Family, Kernels
-from mixtures.distributions.normal import HELD, LOG_UNIT, NEAR_MEAN, SIZE, _accumulate, _log_prob, _maximize, _prepare
+from mixtures.distributions.normal import (
+    CENTRE,
+    HELD,
+    LOG_UNIT,
+    MEAN,
+    NEAR_MEAN,
+    SIZE,
+    STD,
+    TIES,
+    _accumulate,
+    _log_prob,
+    _maximize,
+    _prepare,
+    log_prior_of,
+    moved_moments,
+    packed_prior,
+)
 from mixtures.engine.special import log
+from mixtures.priors import NormalInverseGamma, moments
 
 _LOG_2_HIGH = 6.93147180369123816490e-01  # 33 bits of log 2, so that a multiple by a whole number is exact
 _LOG_2_LOW = 1.90821492927058770002e-10
@@ -64,6 +81,11 @@ def _accumulate_logs(parameters, x, responsibilities, statistics):
     _accumulate(parameters, _logs(parameters, x, 0.0), responsibilities, statistics)
 
 
+@jit
+def _log_prior(parameters):
+    return log_prior_of(parameters, 0.0)
+
+
 class LogNormal(Family):
     """Log-normal distribution of one column of values > 0: incomes, sizes of particles, latencies.
 
@@ -71,6 +93,8 @@ class LogNormal(Family):
     ----------
     mean_log : float, mean of log x, or None to be learned. exp(mean_log) is the median of x, in the unit of the column.
     std_log : float > 0, standard deviation of log x, or None to be learned.
+    prior : :class:`~mixtures.priors.NormalInverseGamma` of mean_log and std_log^2, or None: a fit is then their most probable
+        value.
 
     Notes
     -----
@@ -87,12 +111,17 @@ class LogNormal(Family):
 
     parameters = {"mean_log": log_location, "std_log": log_scale}
     support = positive
-    kernels = Kernels(_prepare, _log_prob_of_logs, _accumulate_logs, _maximize)
+    kernels = Kernels(_prepare, _log_prob_of_logs, _accumulate_logs, _maximize, _log_prior)
+    carries = True
     several_columns = True
     held = HELD
+    ties = TIES
 
-    def __init__(self, mean_log: float | None = None, std_log: float | None = None) -> None:
+    def __init__(
+        self, mean_log: float | None = None, std_log: float | None = None, *, prior: NormalInverseGamma | None = None
+    ) -> None:
         super().__init__(mean_log=mean_log, std_log=std_log)
+        self._take_prior(prior, NormalInverseGamma)
 
     mean_log: float
     std_log: float
@@ -115,29 +144,57 @@ class LogNormal(Family):
         with np.errstate(over="ignore"):
             return scipy.stats.lognorm, (self.std_log,), {"scale": np.exp(self.mean_log)}
 
+    def _prior_of(self, name):
+        if self.prior is None:
+            return None
+        return (self.prior.shape, self.prior.scale) if name == "std_log" else (self.prior.mean, self.prior.mean_weight)
+
     def _layout(self, column):
         return SIZE, 3
 
     def _pack(self, column):
         unit = _exponent(column)
-        mean_log = self._in_units(unit)
+        mean_log = _in_units(self.mean_log, unit)
         centre = 0.0 if abs(mean_log) <= NEAR_MEAN * self.std_log else mean_log
         ends = [value - unit * math.log(2.0) for value in _end_logs(column)]
-        return mean_log, self.std_log, centre, _floor(ends), unit * math.log(2.0), 0.0, 0.0, 0.0, 0.0
+        of = (0.0, 0.0, 0.0, 0.0)
+        if self.prior is not None:
+            of = packed_prior(self.prior, 0.0, 1.0)
+            of = (_in_units(of[0], unit), *of[1:])
+        return mean_log, self.std_log, centre, _floor(ends), unit * math.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0, *of
 
     def _unpack(self, row, column):
         mean_log, std_log, *_ = row.tolist()
         unit = _exponent(column)
         # A parameter that no row has moved keeps its last digit, too.
-        kept = mean_log == self._in_units(unit)
-        return LogNormal(self.mean_log if kept else (mean_log + unit * _LOG_2_LOW) + unit * _LOG_2_HIGH, std_log)
+        kept = mean_log == _in_units(self.mean_log, unit)
+        new = LogNormal(self.mean_log if kept else (mean_log + unit * _LOG_2_LOW) + unit * _LOG_2_HIGH, std_log)
+        return new._under(self.prior)
 
-    def _in_units(self, unit):
-        return (self.mean_log - unit * _LOG_2_HIGH) - unit * _LOG_2_LOW
+    def _expected(self, row, column):
+        away = row[MEAN] - row[CENTRE]
+        return 1.0, away, row[STD] ** 2 + away * away
+
+    def _carried(self, statistics, old, new, before, after):
+        return moved_moments(statistics, (old[LOG_UNIT] - new[LOG_UNIT]) + (old[CENTRE] - new[CENTRE]))
 
     def _start(self, column):
         low, high = _end_logs(column)
-        return LogNormal(low / 2 + high / 2, max(high / 2 - low / 2, _floor([low, high])))
+        return LogNormal(low / 2 + high / 2, max(high / 2 - low / 2, _floor([low, high])), prior=self.prior)
+
+    def _resolved(self, table, columns, weights, n_components):
+        column = self._place(table, columns[0])
+        x = table.numbers(columns[0])
+        inside = (x > 0.0) & (x < np.inf)  # other components may allow more
+        logs = np.log(np.where(inside, x, 1.0))
+        mean, variance = moments(np.where(inside, logs, np.nan), weights) if inside.any() else (0.0, 0.0)
+        smallest = _floor(_end_logs(column))
+        return self.replaced(prior=self.prior.filled(mean, max(variance, smallest**2), n_components))
+
+
+def _in_units(mean_log, unit):
+    """A mean of logarithms, of values in a unit of which this is the exponent."""
+    return (mean_log - unit * _LOG_2_HIGH) - unit * _LOG_2_LOW
 
 
 def _end_logs(column):

@@ -14,6 +14,9 @@ log(1 + b) + mean(phi(z')), with phi(z) = -2 log(2 cosh(z / 2)), concave in (a, 
   quadratic model minus 2/3 (|a|^3 mean(q) + |b|^3 mean(|z|^3 q)): a Newton step, whole near the maximum.
 
 The step that is sure to gain more is taken, so that no step lowers the likelihood and the last ones double the digits.
+
+Components that tie the scale have one b and an a each; both bounds hold for the sum of their likelihoods, in which every a is
+coupled to b alone, so that both are maximised in one go.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
 from mixtures.engine.special import exp_nonpositive, log, log_normal
+from mixtures.engine.ties import has_ties, is_tied
 
 # Parameters, about the column's origin and in its unit.
 LOCATION = 0
@@ -35,7 +39,8 @@ FLOOR = 3
 LOG_UNIT = 4
 INVERSE = 5  # 1 / scale
 CONSTANT = 6
-SIZE = 7
+TIES = 7
+SIZE = 8
 
 SETTLED = 1e-10
 """Largest step, of convergence that doubles the digits, after which there is nothing left to do."""
@@ -161,34 +166,136 @@ def _reweighted(m, most, location_held, scale_held):
 @jit
 def _maximize(statistics, parameters):
     outcome = 0
-    means = np.empty(9)
     for k in range(parameters.shape[0]):
-        total = statistics[k, 0]
         p = parameters[k]
-        location_held, scale_held = is_held(p[HELD], LOCATION), is_held(p[HELD], SCALE)
-        if not total > 0.0 or (location_held and scale_held):
-            continue
-        if not scale_held and p[SCALE] < p[FLOOR]:
-            p[SCALE] = p[FLOOR]  # from a start below it
-            outcome |= UNSETTLED
-            continue
-        for s in range(9):
-            means[s] = statistics[k, s] / total
-        room = np.inf if scale_held else p[SCALE] / p[FLOOR] - 1.0
-        a, b, gain = _newton(means, location_held, scale_held)
-        other_a, other_b, other_gain = _reweighted(means, room, location_held, scale_held)
-        if other_gain > gain or not b <= room:
-            a, b = other_a, other_b
-        move = -a * p[SCALE] / (1.0 + b)
-        if not scale_held:
-            if b >= room:
-                outcome |= FLOORED
+        if statistics[k, 0] > 0.0 and not is_tied(p[TIES], p[HELD], SCALE):
+            outcome |= _maximize_one(statistics[k], p)
+    return outcome | _maximize_tied(statistics, parameters) if has_ties(parameters, TIES) else outcome
+
+
+@jit
+def _maximize_one(sums, p):
+    location_held, scale_held = is_held(p[HELD], LOCATION), is_held(p[HELD], SCALE)
+    if location_held and scale_held:
+        return 0
+    if not scale_held and p[SCALE] < p[FLOOR]:
+        p[SCALE] = p[FLOOR]  # from a start below it
+        return UNSETTLED
+    means = sums / sums[0]
+    room = np.inf if scale_held else p[SCALE] / p[FLOOR] - 1.0
+    a, b, gain = _newton(means, location_held, scale_held)
+    other_a, other_b, other_gain = _reweighted(means, room, location_held, scale_held)
+    if other_gain > gain or not b <= room:
+        a, b = other_a, other_b
+    outcome = 0
+    move = -a * p[SCALE] / (1.0 + b)
+    if not scale_held:
+        if b >= room:
+            outcome |= FLOORED
+        p[SCALE] = p[FLOOR] if b >= room else p[SCALE] / (1.0 + b)
+    return outcome | _shift(p, move, b)
+
+
+@jit
+def _shift(p, move, b):
+    """Move a location that is not held; whether that or the step b of the scale was a long one."""
+    if not is_held(p[HELD], LOCATION):
+        p[LOCATION] += move
+    return UNSETTLED if abs(b) > SETTLED or abs(move) > SETTLED * p[SCALE] + 8 * 2.2e-16 * abs(p[LOCATION]) else 0
+
+
+@jit
+def _maximize_tied(statistics, parameters):
+    """One step b of the scale and a step a of each location, by the better of the two bounds of the sum."""
+    count = parameters.shape[0]
+    weights, means, free = np.zeros(count), np.zeros((count, 9)), np.zeros(count, dtype=np.bool_)
+    room = 0.0
+    outcome = 0
+    for k in range(count):
+        p = parameters[k]
+        if is_tied(p[TIES], p[HELD], SCALE):
+            room = p[SCALE] / p[FLOOR] - 1.0
+            free[k] = not is_held(p[HELD], LOCATION)
+            weights[k] = max(statistics[k, 0], 0.0)
+            if weights[k] > 0.0:
+                means[k] = statistics[k, :9] / weights[k]
+            if p[SCALE] < p[FLOOR]:
+                p[SCALE] = p[FLOOR]  # from a start below it
+                outcome = UNSETTLED
+    total = weights.sum()
+    if outcome or not total > 0.0:
+        return outcome
+    weights /= total
+    steps, other_steps = np.zeros(count), np.zeros(count)
+    b, gain = _newton_together(weights, means, free, steps)
+    other_b, other_gain = _reweighted_together(weights, means, free, room, other_steps)
+    if other_gain > gain or not b <= room:
+        b = other_b
+        steps[:] = other_steps
+    if b >= room:
+        outcome |= FLOORED
+    for k in range(count):
+        p = parameters[k]
+        if is_tied(p[TIES], p[HELD], SCALE):
+            move = -steps[k] * p[SCALE] / (1.0 + b)
             p[SCALE] = p[FLOOR] if b >= room else p[SCALE] / (1.0 + b)
-        if not location_held:
-            p[LOCATION] += move
-        if abs(b) > SETTLED or abs(move) > SETTLED * p[SCALE] + 8 * 2.2e-16 * abs(p[LOCATION]):
-            outcome |= UNSETTLED
+            outcome |= _shift(p, move, b)
     return outcome
+
+
+@jit
+def _newton_together(weights, means, free, steps):
+    """As :func:`_newton`, for one b and a step a of every component, weights of sum 1."""
+    slope = bend = 0.0
+    for k in range(weights.size):
+        m = means[k]
+        if weights[k] > 0.0:
+            slope += weights[k] * (1.0 - m[2] + (m[4] * m[1] / m[3] if free[k] else 0.0))
+            bend += weights[k] * (m[5] + 1.0 - (m[4] * m[4] / m[3] if free[k] else 0.0))
+    b = slope / bend
+    largest = abs(b)
+    for k in range(weights.size):
+        steps[k] = (-means[k, 1] - means[k, 4] * b) / means[k, 3] if weights[k] > 0.0 and free[k] else 0.0
+        largest = max(largest, abs(steps[k]))
+    if not largest < np.inf:
+        steps[:] = 0.0
+        return 0.0, 0.0
+    shrink = 1.0 if largest <= 0.5 else 0.5 / largest
+    for _ in range(20):
+        q = shrink * b
+        model, bound = np.log1p(q) - q, 0.0
+        for k in range(weights.size):
+            if weights[k] > 0.0:
+                m, p = means[k], shrink * steps[k]
+                part = -p * m[1] + q * (1.0 - m[2]) - 0.5 * (m[3] * p * p + 2.0 * m[4] * p * q + m[5] * q * q)
+                model += weights[k] * part
+                bound += weights[k] * (2.0 / 3.0) * (abs(p) ** 3 * m[7] + abs(q) ** 3 * m[8])
+        if model > 4.0 * bound or largest * shrink < SETTLED:
+            steps *= shrink
+            return q, np.inf if largest < 1e-3 else model - bound
+        shrink *= 0.5
+    steps[:] = 0.0
+    return 0.0, 0.0
+
+
+@jit
+def _reweighted_together(weights, means, free, most, steps):
+    """As :func:`_reweighted`, for one b and a step a of every component, weights of sum 1."""
+    second = spread = gain = 0.0
+    for k in range(weights.size):
+        m = means[k]
+        steps[k] = -m[1] / m[6] if free[k] and m[6] > 0.0 else 0.0
+        second += weights[k] * m[2]
+        spread += weights[k] * (m[2] + steps[k] * m[1])
+        gain += weights[k] * -0.5 * steps[k] * m[1]
+    if second < 1e-200:
+        steps[:] = 0.0
+        return min(1e90, 1.0 + most) - 1.0, np.inf
+    if not spread > 1e-10 * second:
+        return 0.0, gain
+    r = min(max(1.0 / np.sqrt(spread), 1e-8), 1.0 + most)
+    steps *= r
+    return r - 1.0, np.log(r) - 0.5 * (r * r * spread - second)
 
 
 class Logistic(Family):
@@ -218,6 +325,8 @@ class Logistic(Family):
     uses_unit = True
     uses_origin = True
     held = HELD
+    ties = TIES
+    tieable = ("scale",)
 
     def __init__(self, location: float | None = None, scale: float | None = None) -> None:
         super().__init__(location=location, scale=scale)
@@ -242,7 +351,7 @@ class Logistic(Family):
         return SIZE, 9
 
     def _pack(self, column):
-        return *self._in_units(column), 0.0, column.floor / column.unit, np.log(column.unit), 0.0, 0.0
+        return *self._in_units(column), 0.0, column.floor / column.unit, np.log(column.unit), 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         location, scale = row[LOCATION], row[SCALE]

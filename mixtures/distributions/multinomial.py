@@ -9,11 +9,14 @@ These terms cancel where n is large; there it is computed as
 
 with the deviance D(x, m) = x log(x / m) + m - x, D(0, m) = m (Loader 2000): the terms m - x add to 0.
 
-Weighted maximum likelihood: p_j = sum w x_j / sum w n, which is 0 for a column of zeros.
+Weighted maximum likelihood: p_j = sum w x_j / sum w n, which is 0 for a column of zeros. Of components that tie the
+probabilities, sums over all of them. Under a Dirichlet prior of concentrations b_j, p_j = (sum w x_j + b_j - 1) / sum over j of
+that, the mode of its posterior (Gelman et al. 2013, "Bayesian data analysis", section 3.4).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,15 +25,19 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import simplex
 from mixtures.distributions.base import Family, Kernels, generator_of
+from mixtures.distributions.dirichlet import Dirichlet
 from mixtures.engine.counts import log_coefficient_excesses, log_coefficients, read_counts
 from mixtures.engine.linear import add_linear
 from mixtures.engine.plan import is_held
 from mixtures.engine.special import log, poisson_deviance
-from mixtures.exceptions import DataError, NotFittedError
+from mixtures.engine.ties import add_up
+from mixtures.exceptions import DataError, NotFittedError, ParameterError
 from mixtures.row_supports import counts
 
 HELD = 0
-PROBABILITIES = 1  # d of them, then their logarithms, 0 for that of 0
+TIES = 1
+PRIOR_CONSTANT = 2
+PROBABILITIES = 3  # d of them, then their logarithms, 0 for that of 0, then the prior's concentrations less 1, 0 without one
 
 LARGE = 64
 """A block of rows with such a total takes the form without cancellation, which costs a logarithm a cell and component."""
@@ -40,7 +47,7 @@ TRIALS = 10
 
 @jit
 def _prepare(parameters):
-    d = (parameters.shape[1] - PROBABILITIES) // 2
+    d = (parameters.shape[1] - PROBABILITIES) // 3
     for k in range(parameters.shape[0]):
         for j in range(PROBABILITIES, PROBABILITIES + d):
             parameters[k, j + d] = log(parameters[k, j]) if parameters[k, j] > 0.0 else 0.0
@@ -99,14 +106,32 @@ def _accumulate(parameters, x, responsibilities, statistics):
 @jit
 def _maximize(statistics, parameters):
     d = statistics.shape[1] - 1
+    add_up(statistics, parameters, TIES)
     for k in range(parameters.shape[0]):
+        counts = parameters[k, PROBABILITIES + 2 * d :]
         total = 0.0
         for j in range(d):
-            total += statistics[k, 1 + j]
-        if total > 0.0 and not is_held(parameters[k, HELD], 0):
+            total += statistics[k, 1 + j] + counts[j]
+        if statistics[k, 0] > 0.0 and total > 0.0 and not is_held(parameters[k, HELD], 0):
             for j in range(d):
-                parameters[k, PROBABILITIES + j] = statistics[k, 1 + j] / total
+                parameters[k, PROBABILITIES + j] = (statistics[k, 1 + j] + counts[j]) / total
     return 0
+
+
+@jit
+def _log_prior(parameters):
+    d = (parameters.shape[1] - PROBABILITIES) // 3
+    value, met = 0.0, False
+    for k in range(parameters.shape[0]):
+        shared = parameters[k, TIES] != 0.0 and not is_held(parameters[k, HELD], 0)
+        if shared and met:
+            continue
+        met = met or shared
+        value += parameters[k, PRIOR_CONSTANT]
+        for j in range(d):
+            count = parameters[k, PROBABILITIES + 2 * d + j]
+            value += count * log(parameters[k, PROBABILITIES + j]) if count > 0.0 else 0.0
+    return value
 
 
 class Multinomial(Family):
@@ -115,6 +140,8 @@ class Multinomial(Family):
     Parameters
     ----------
     probabilities : sequence of d floats >= 0 with sum 1, one a column, or None to be learned.
+    prior : :class:`~mixtures.distributions.Dirichlet` of the probabilities, concentrations >= 1, or None: a fit is then their most
+        probable value.
 
     Notes
     -----
@@ -133,12 +160,15 @@ class Multinomial(Family):
 
     parameters = {"probabilities": simplex}
     support = counts
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     reads_block = True
     held = HELD
+    ties = TIES
 
-    def __init__(self, probabilities: Any = None) -> None:
+    def __init__(self, probabilities: Any = None, *, prior: Dirichlet | None = None) -> None:
         super().__init__(probabilities=probabilities)
+        self._take_prior(prior, Dirichlet, concentration=1.0)
 
     probabilities: tuple[float, ...]
 
@@ -180,17 +210,26 @@ class Multinomial(Family):
         raise NotImplementedError("Multinomial: rows have no order, so there are no quantiles")
 
     def _layout(self, columns):
-        return PROBABILITIES + 2 * len(columns), 1 + len(columns)
+        return PROBABILITIES + 3 * len(columns), 1 + len(columns)
 
     def _pack(self, columns):
         if len(self.probabilities) != len(columns):
             raise DataError(
                 f"Multinomial: expected {len(self.probabilities)} columns, as its probabilities have, found {len(columns)}"
             )
-        return 0.0, *self._shares().tolist(), *[0.0] * len(columns)
+        constant, counts = 0.0, [0.0] * len(columns)
+        if self.prior is not None:
+            own = self.prior.concentration
+            if len(own) != len(columns):
+                raise ParameterError(
+                    f"Multinomial: expected a prior of {len(columns)} concentrations, one a column, found {self.prior!r}"
+                )
+            constant = math.lgamma(math.fsum(own)) - math.fsum(map(math.lgamma, own))
+            counts = [concentration - 1.0 for concentration in own]
+        return 0.0, 0.0, constant, *self._shares().tolist(), *[0.0] * len(columns), *counts
 
     def _unpack(self, row, columns):
-        return Multinomial(row[PROBABILITIES : PROBABILITIES + len(columns)])
+        return Multinomial(row[PROBABILITIES : PROBABILITIES + len(columns)])._under(self.prior)
 
     def _start(self, columns):
-        return Multinomial([1.0 / len(columns)] * len(columns))
+        return Multinomial([1.0 / len(columns)] * len(columns), prior=self.prior)

@@ -12,6 +12,8 @@ A row that lacks cells counts with the density of the others, and in a fit with 
 their regression on the observed ones, whose residual covariance is added to S (Little & Rubin 2002, section 11.2.1). That is an
 EM of its own: where cells are missing a fit takes several steps.
 
+Under a prior, or of parameters that components share, the M-step is that of :mod:`mixtures.engine.normal_blocks`.
+
 Sums are taken about a centre, as for :mod:`~mixtures.distributions.normal`: the columns' origins where the mean lies within 16
 standard deviations of them in every column, else the previous mean; where a mean moved more than 100 standard deviations
 from its centre, the pass is asked for again.
@@ -29,58 +31,47 @@ from mixtures.constraints import Covariance, Vector, real
 from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.linear import STRIDE, cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
 from mixtures.engine.missing import add_patterns, densities_of_patterns, find_patterns
-from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
+from mixtures.engine.normal_blocks import (
+    CENTRE,
+    CONSTANT,
+    COVARIANCE,
+    HEAD,
+    HELD,
+    INCOMPLETE,
+    KIND,
+    LOG_UNIT,
+    LOG_UNITS,
+    MEAN,
+    NEAR,
+    NEAR_MEAN,
+    NEAR_OFFSET,
+    OFFSET,
+    PRIOR_MEAN,
+    TIED_COVARIANCE,
+    TIES,
+    WHITENER,
+    log_prior,
+    maximize,
+    square,
+    vector,
+    width_of,
+)
 from mixtures.engine.special import HALF_LOG_2PI, log
 from mixtures.engine.sweep import aligned
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
+from mixtures.priors import NormalInverseWishart, joint_moments
 
 KINDS = ("full", "diagonal", "spherical")
-
-# Packed parameters: seven numbers, six vectors (d,), two matrices (d, d), about the columns' origins and in their units.
-KIND = 0
-TIED = 1
-HELD = 2
-LOG_UNIT = 3  # sum over columns
-CONSTANT = 4  # -log det(S) / 2 - log unit - d log(2 pi) / 2
-NEAR = 5  # whether the offset may stand for the mean
-INCOMPLETE = 6  # whether rows may lack cells
-HEAD = 7
-MEAN, CENTRE, FLOOR, SHARE, LOG_UNITS, OFFSET = range(6)  # SHARE: a column's unit over the largest; OFFSET: -L^-1 mean
-COVARIANCE, WHITENER = range(2)  # S, L^-1
-
-NEAR_OFFSET = 256.0
-NEAR_MEAN = 16.0
-STILL = 1e-11
-"""Standard deviations, or correlations, by which a step may move the parameters of a fit with missing cells that has settled."""
-
-
-@jit
-def _width(parameters):
-    """d, of HEAD + 6 d + 2 d^2 parameters."""
-    d = 1
-    while HEAD + 6 * d + 2 * d * d < parameters.shape[1]:
-        d += 1
-    return d
-
-
-@jit
-def _vector(parameters, k, which, d):
-    return matrix(parameters, k * parameters.shape[1] + HEAD + which * d, 1, d)[0]
-
-
-@jit
-def _square(parameters, k, which, d):
-    return matrix(parameters, k * parameters.shape[1] + HEAD + 6 * d + which * d * d, d, d)
 
 
 @jit
 def _prepare(parameters):
-    d = _width(parameters)
+    d = width_of(parameters)
     lower = np.empty((d, d))
     none = np.zeros(d)
     for k in range(parameters.shape[0]):
-        mean, offset = _vector(parameters, k, MEAN, d), _vector(parameters, k, OFFSET, d)
-        covariance, whitener = _square(parameters, k, COVARIANCE, d), _square(parameters, k, WHITENER, d)
+        mean, offset = vector(parameters, k, MEAN, d), vector(parameters, k, OFFSET, d)
+        covariance, whitener = square(parameters, k, COVARIANCE, d), square(parameters, k, WHITENER, d)
         for i in range(d):
             for j in range(d):
                 lower[i, j] = covariance[i, j]
@@ -137,9 +128,9 @@ def _log_prob(parameters, x, out):
         cells, patterns, pattern_of = np.empty((d, b)), np.empty((b, d)), np.empty(b, dtype=np.int64)
         count = find_patterns(x, cells, pattern_of, patterns)
     for k in range(out.shape[0]):
-        whitener, offset, seen = _square(parameters, k, WHITENER, d), _vector(parameters, k, OFFSET, d), cells
+        whitener, offset, seen = square(parameters, k, WHITENER, d), vector(parameters, k, OFFSET, d), cells
         if parameters[k, NEAR] == 0.0:
-            shift_rows(cells, _vector(parameters, k, MEAN, d), shifted)
+            shift_rows(cells, vector(parameters, k, MEAN, d), shifted)
             offset, seen = zero, shifted
         if parameters[k, KIND] == 0.0:
             squared_lengths(whitener, offset, seen, lines, total)
@@ -151,8 +142,8 @@ def _log_prob(parameters, x, out):
         for i in range(b):
             densities[i] = 0.0
         _add_densities(parameters[k, CONSTANT], total, densities)
-        mean, covariance = _vector(parameters, k, MEAN, d), _square(parameters, k, COVARIANCE, d)
-        log_units = _vector(parameters, k, LOG_UNITS, d)
+        mean, covariance = vector(parameters, k, MEAN, d), square(parameters, k, COVARIANCE, d)
+        log_units = vector(parameters, k, LOG_UNITS, d)
         densities_of_patterns(cells, pattern_of, patterns, count, mean, covariance, log_units, densities)
         for i in range(b):
             out[k, i] += densities[i]
@@ -187,13 +178,13 @@ def _accumulate(parameters, x, responsibilities, statistics):
     expected = np.empty((d, d))
     for k in range(responsibilities.shape[0]):
         full = parameters[k, KIND] == 0.0
-        centre, seen = _vector(parameters, k, CENTRE, d), cells
+        centre, seen = vector(parameters, k, CENTRE, d), cells
         first = matrix(statistics, k * size + 1, 1, d)[0]
         for i in range(b):
             share[i] = responsibilities[k, i]
         if count:
             expected[:] = 0.0
-            mean, covariance = _vector(parameters, k, MEAN, d), _square(parameters, k, COVARIANCE, d)
+            mean, covariance = vector(parameters, k, MEAN, d), square(parameters, k, COVARIANCE, d)
             add_patterns(cells, pattern_of, patterns, count, share, mean, centre, covariance, first, expected)
             for i in range(d):
                 for j in range(i + 1):
@@ -220,141 +211,6 @@ def _is_zero(values):
     return largest == 0.0
 
 
-@jit
-def _moments(statistics, parameters, k, d, covariance):
-    """New mean in place, and the covariance (d, d) of component k about it, or about a mean that is held.
-
-    Returns REPEAT, the mean being the new centre, where so many digits cancelled that the pass should be done again.
-    """
-    total = statistics[k, 0]
-    mean, centre = _vector(parameters, k, MEAN, d), _vector(parameters, k, CENTRE, d)
-    full = parameters[k, KIND] == 0.0
-    first = matrix(statistics, k * statistics.shape[1] + 1, 1, d)[0]
-    repeat = False
-    for i in range(d):
-        shift = first[i] / total
-        place = 1 + d + (i * d + i if full else i)
-        variance = statistics[k, place] / total - shift * shift
-        # As for Normal: beyond 1e4 the variance has lost four digits, unless the move is itself rounding.
-        if not shift * shift <= 1e4 * variance and abs(shift) > 8 * 2.2e-16 * abs(centre[i] + shift):
-            repeat = True
-    if repeat:
-        for i in range(d):
-            centre[i] += first[i] / total
-        return REPEAT
-    held = is_held(parameters[k, HELD], 0)
-    moved = 0
-    for i in range(d):
-        shift_i = first[i] / total
-        away_i = mean[i] - centre[i] - shift_i if held else 0.0
-        for j in range(i + 1):
-            shift_j = first[j] / total
-            away_j = mean[j] - centre[j] - shift_j if held else 0.0
-            value = 0.0
-            if full:
-                value = statistics[k, 1 + d + i * d + j] / total - shift_i * shift_j + away_i * away_j
-            elif i == j:
-                value = statistics[k, 1 + d + i] / total - shift_i * shift_i + away_i * away_i
-            covariance[i, j] = value
-            covariance[j, i] = value
-    if not held:
-        for i in range(d):
-            new = centre[i] + first[i] / total
-            if abs(new - mean[i]) > STILL * np.sqrt(covariance[i, i]):
-                moved = UNSETTLED
-            mean[i] = new
-    return moved if parameters[k, INCOMPLETE] == 1.0 else 0
-
-
-@jit
-def _store(parameters, k, d, covariance, lower):
-    """Put a covariance into component k, its pivots held above the columns' rounding. Returns FLOORED where one was."""
-    target, floor, share = _square(parameters, k, COVARIANCE, d), _vector(parameters, k, FLOOR, d), _vector(parameters, k, SHARE, d)
-    smallest = np.empty(d)
-    for i in range(d):
-        smallest[i] = floor[i] * floor[i]
-    if parameters[k, KIND] == 2.0:
-        # One variance for all columns, in the unit of the largest.
-        total = 0.0
-        for i in range(d):
-            total += covariance[i, i] * share[i] * share[i]
-        for i in range(d):
-            covariance[i, i] = total / d / (share[i] * share[i])
-    for i in range(d):
-        for j in range(d):
-            lower[i, j] = covariance[i, j]
-    held = cholesky(lower, smallest)
-    moved = 0
-    for i in range(d):
-        for j in range(i + 1):
-            value = covariance[i, j]
-            if held:
-                value = 0.0
-                for c in range(j + 1):
-                    value += lower[i, c] * lower[j, c]
-            if abs(value - target[i, j]) > STILL * np.sqrt(covariance[i, i] * covariance[j, j]):
-                moved = UNSETTLED
-            target[i, j] = value
-            target[j, i] = value
-    return (FLOORED if held else 0) | (moved if parameters[k, INCOMPLETE] == 1.0 else 0)
-
-
-@jit
-def _maximize(statistics, parameters):
-    d = _width(parameters)
-    count = parameters.shape[0]
-    covariance, lower = np.zeros((d, d)), np.empty((d, d))
-    pooled = np.zeros((d, d))
-    pooled_weight = 0.0
-    outcome = 0
-    for k in range(count):
-        total = statistics[k, 0]
-        if not total > 0.0:
-            continue
-        outcome |= _moments(statistics, parameters, k, d, covariance)
-        if outcome & REPEAT:
-            continue
-        if is_held(parameters[k, HELD], 1):
-            continue
-        if parameters[k, TIED] == 1.0:
-            for i in range(d):
-                for j in range(d):
-                    pooled[i, j] += total * covariance[i, j]
-            pooled_weight += total
-        else:
-            outcome |= _store(parameters, k, d, covariance, lower)
-    if pooled_weight > 0.0 and not outcome & REPEAT:
-        for i in range(d):
-            for j in range(d):
-                pooled[i, j] /= pooled_weight
-        for k in range(count):
-            if parameters[k, TIED] == 1.0 and not is_held(parameters[k, HELD], 1):
-                for i in range(d):
-                    for j in range(d):
-                        covariance[i, j] = pooled[i, j]
-                outcome |= _store(parameters, k, d, covariance, lower)
-    if not outcome & REPEAT:
-        for k in range(count):
-            _choose_centre(parameters, k, d)
-    return outcome
-
-
-@jit
-def _choose_centre(parameters, k, d):
-    """The columns' origins where the mean is near them, else the mean."""
-    mean, centre, covariance = (
-        _vector(parameters, k, MEAN, d),
-        _vector(parameters, k, CENTRE, d),
-        _square(parameters, k, COVARIANCE, d),
-    )
-    near = True
-    for i in range(d):
-        if not mean[i] * mean[i] <= NEAR_MEAN * NEAR_MEAN * covariance[i, i]:
-            near = False
-    for i in range(d):
-        centre[i] = 0.0 if near else mean[i]
-
-
 class MultivariateNormal(Family):
     """Normal (Gaussian) distribution of several real columns together.
 
@@ -365,6 +221,8 @@ class MultivariateNormal(Family):
         variance; or None to be learned.
     kind : "full", "diagonal" or "spherical".
     tied : whether components of a mixture share one covariance.
+    prior : :class:`~mixtures.priors.NormalInverseWishart` of mean and covariance, or None: a fit is then their most probable value.
+        Components with and without one cannot share a covariance.
 
     Notes
     -----
@@ -383,17 +241,30 @@ class MultivariateNormal(Family):
 
     parameters = {"mean": Vector(), "covariance": Covariance()}
     support = real
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, maximize, log_prior)
+    carries = True
     reads_block = True
     uses_unit = True
     uses_origin = True
     takes_missing = True
     held = HELD
+    ties = TIES
 
-    def __init__(self, mean: Any = None, covariance: Any = None, *, kind: str = "full", tied: bool = False) -> None:
+    def __init__(
+        self,
+        mean: Any = None,
+        covariance: Any = None,
+        *,
+        kind: str = "full",
+        tied: bool = False,
+        prior: NormalInverseWishart | None = None,
+    ) -> None:
         if kind not in KINDS:
             raise ParameterError(f"MultivariateNormal: kind must be one of {KINDS}, found {kind!r}")
         super().__init__(mean=mean, covariance=covariance, kind=kind, tied=bool(tied))
+        self._take_prior(prior, NormalInverseWishart)
+        if prior is not None:
+            prior.check(kind)
         if mean is not None and covariance is not None:
             d = len(self.mean)
             expected = {"full": (d, d), "diagonal": (d,), "spherical": ()}[kind]
@@ -416,15 +287,27 @@ class MultivariateNormal(Family):
 
     @property
     def _plate_kind(self):
+        return MultivariateNormal, self.kind, self.prior is not None
+
+    @property
+    def _tie_kind(self):
         return MultivariateNormal, self.kind
+
+    def _prior_of(self, name):
+        if self.prior is None:
+            return None
+        return (
+            (self.prior.degrees_of_freedom, self.prior.scale) if name == "covariance" else (self.prior.mean, self.prior.mean_weight)
+        )
 
     def _count(self, name):
         d = self.n_features
         return d if name == "mean" else {"full": d * (d + 1) // 2, "diagonal": d, "spherical": 1}[self.kind]
 
-    def n_shared(self) -> int:
-        """Parameters that components of a mixture have in common: those of a tied covariance."""
-        return self._count("covariance") if self.tied else 0
+    @property
+    def tied_names(self) -> tuple[str, ...]:
+        """The covariance, where it is tied."""
+        return ("covariance",) if self.tied else ()
 
     def _require(self, name: str) -> None:
         if vars(self)[name] is None:
@@ -463,7 +346,10 @@ class MultivariateNormal(Family):
 
     def _layout(self, columns):
         d = len(columns)
-        return HEAD + 6 * d + 2 * d * d, 1 + d + (d * d if self.kind == "full" else d)
+        size = HEAD + 6 * d + 2 * d * d
+        if self.prior is not None:
+            size += PRIOR_MEAN + d + d * d
+        return size, 1 + d + (d * d if self.kind == "full" else d)
 
     def _pack(self, columns):
         d = len(columns)
@@ -474,9 +360,15 @@ class MultivariateNormal(Family):
         near = bool(np.all(mean * mean <= NEAR_MEAN * NEAR_MEAN * np.diagonal(covariance)))
         floor = np.array([column.floor for column in columns]) / unit
         incomplete = any(column.n_missing for column in columns)
-        head = [KINDS.index(self.kind), self.tied, 0.0, np.log(unit).sum(), 0.0, 0.0, incomplete]
+        ties = TIED_COVARIANCE if self.tied else 0.0
+        head = [KINDS.index(self.kind), ties, 0.0, np.log(unit).sum(), 0.0, 0.0, incomplete, d]
         vectors = [mean, np.zeros(d) if near else mean, floor, unit / unit.max(), np.log(unit), np.zeros(d)]
-        return [*head, *np.concatenate([*vectors, covariance.ravel(), np.zeros(d * d)]).tolist()]
+        of = [] if self.prior is None else self._packed_prior(origin, unit)
+        return [*head, *np.concatenate([*vectors, covariance.ravel(), np.zeros(d * d), *of]).tolist()]
+
+    def _packed_prior(self, origin, unit):
+        mean, weight, powers, constant, scale = self.prior.packed(self.kind, len(unit))
+        return np.array([weight, powers, constant]), (mean - origin) / unit, (scale / unit / unit[:, None]).ravel()
 
     def _unpack(self, row, columns):
         d = len(columns)
@@ -485,7 +377,26 @@ class MultivariateNormal(Family):
         covariance = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) * unit * unit[:, None]
         if self.kind != "full":
             covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
-        return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)
+        return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)._under(self.prior)
+
+    def _expected(self, row, columns):
+        d = len(columns)
+        mean, centre = row[HEAD : HEAD + d], row[HEAD + CENTRE * d : HEAD + (CENTRE + 1) * d]
+        square = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) + np.outer(mean - centre, mean - centre)
+        return np.concatenate([[1.0], mean - centre, np.tril(square).ravel() if self.kind == "full" else np.diagonal(square)])
+
+    def _carried(self, statistics, old, new, before, after):
+        d = len(after)
+        (origin, unit), (later, _) = _frame(before), _frame(after)
+        start = HEAD + CENTRE * d
+        move = (origin - later) / unit + (old[start : start + d] - new[start : start + d])
+        total, first, second = statistics[0], statistics[1 : 1 + d], statistics[1 + d :]
+        if self.kind == "full":
+            crossed = np.outer(move, first)
+            square = second.reshape(d, d) + np.tril(crossed + crossed.T + total * np.outer(move, move))
+        else:
+            square = second + move * (2.0 * first + total * move)
+        return np.concatenate([[total], first + total * move, square.ravel()])
 
     def _start(self, columns):
         for column in columns:
@@ -497,7 +408,13 @@ class MultivariateNormal(Family):
         middle = [column.lower / 2 + column.upper / 2 for column in columns]
         spread = np.array([max(column.upper / 2 - column.lower / 2, column.floor) for column in columns]) ** 2
         covariance = {"full": np.diag(spread), "diagonal": spread, "spherical": spread.max()}[self.kind]
-        return MultivariateNormal(middle, covariance, kind=self.kind, tied=self.tied)
+        return MultivariateNormal(middle, covariance, kind=self.kind, tied=self.tied)._under(self.prior)
+
+    def _resolved(self, table, columns, weights, n_components):
+        for j in columns:
+            self._place(table, j)
+        mean, covariance = joint_moments(table, columns, weights)
+        return self.replaced(prior=self.prior.filled(mean, covariance, n_components, self.kind))
 
 
 def _frame(columns: Any) -> tuple[Any, Any]:

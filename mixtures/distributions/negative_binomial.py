@@ -18,6 +18,9 @@ one step of :func:`mixtures.engine.rising.step_of_size` a pass. The likelihood h
 the weighted variance exceeds the mean (Levin & Reeds 1977, "Compound multinomial likelihood functions are unimodal"), and no
 step passes it: the likelihood never falls. Rows are summed about the current mean c, by psi(n) - psi(size) - log(1 + c / size)
 - t = e'(size) - e'(n) - (t - log(1 + t)), t = (x - c) / (c + size), e' = log - psi: small terms that don't cancel.
+
+Components that tie the size climb the sum of their likelihoods, each with the mean of its own rows
+(:mod:`mixtures.engine.rising_ties`).
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ from mixtures.engine.rising import (
     trigamma_at,
     trigamma_far,
 )
+from mixtures.engine.rising_ties import step_of_shared_size
 from mixtures.engine.special import (
     HALF_LOG_2PI,
     deviance,
@@ -50,6 +54,7 @@ from mixtures.engine.special import (
     stirling_error,
     stirling_series,
 )
+from mixtures.engine.ties import has_ties, is_tied
 
 SIZE = 0
 PROBABILITY = 1
@@ -62,7 +67,8 @@ PRODUCT_LOW = 7
 STIRLING = 8  # error of Stirling's formula at the size
 DIGAMMA = 9  # log - psi at the size
 TRIGAMMA = 10
-TABLES = 11  # log-masses, slopes, curvatures of counts 0, 1, 2, ..., each with a last entry for what is no such count
+TIES = 11
+TABLES = 12  # log-masses, slopes, curvatures of counts 0, 1, 2, ..., each with a last entry for what is no such count
 
 SHORTEST = 16
 """Counts below are always read from tables: from here on asymptotic series serve."""
@@ -73,6 +79,8 @@ ROWS_AN_ENTRY = 8
 """... and up to MAX_TABLE where the column has so many rows for each entry: to make one takes as long as some rows without."""
 MOST_POISSON = 1e12
 """Largest size, in means: log f differs there from the Poisson's by 5e-13 ((x - m)^2 - x) / m."""
+MOST_POISSON_TIED = 1e7
+"""The same of a size that components share: a probability nearer 1 would round their means by more than a billionth."""
 SMALLEST_SIZE = 1e-100
 SMALLEST_PROBABILITY = 1e-307
 LARGEST_PROBABILITY = 1.0 - 2.0**-53
@@ -240,8 +248,66 @@ def _accumulate(parameters, x, responsibilities, statistics):
 def _maximize(statistics, parameters):
     outcome = 0
     for k in range(parameters.shape[0]):
-        if statistics[k, 0] > 0.0:
+        if statistics[k, 0] > 0.0 and not is_tied(parameters[k, TIES], parameters[k, HELD], SIZE):
             outcome |= _maximize_one(statistics[k], parameters[k])
+    return outcome | _maximize_tied(statistics, parameters) if has_ties(parameters, TIES) else outcome
+
+
+@jit
+def _gradient(sums, p):
+    """Of the likelihood in the size, the mean being free: the sums were taken about another one."""
+    moved = (sums[1] / sums[0] - p[CENTRE]) / (p[CENTRE] + p[SIZE])
+    return sums[2] / sums[0] + (moved - log_one_plus(moved))
+
+
+@jit
+def _log_probability(p):
+    return log(p[PROBABILITY]) if p[PROBABILITY] < 0.5 else log_one_plus(-p[REST])
+
+
+@jit
+def _maximize_tied(statistics, parameters):
+    count = parameters.shape[0]
+    terms = np.zeros((count, 6))
+    total = start = largest = gradient = width = 0.0
+    bounded = True
+    for k in range(count):
+        p = parameters[k]
+        if not is_tied(p[TIES], p[HELD], SIZE):
+            continue
+        start, width = p[SIZE], p[WIDTH]
+        if not statistics[k, 0] > 0.0:
+            continue
+        mean, free = statistics[k, 1] / statistics[k, 0], not is_held(p[HELD], PROBABILITY)
+        if not np.isfinite(mean):
+            return FAILED
+        if mean == 0.0 and free:
+            continue  # zeros of probability 1 say nothing of the size
+        own = _gradient(statistics[k], p)
+        slope = own + log_one_plus(mean / start)
+        own = own if free else slope + _log_probability(p)
+        bounded &= free
+        largest = max(largest, min(MOST_POISSON_TIED * mean, 1e300))
+        terms[k] = (statistics[k, 0], own, slope, statistics[k, 3] / statistics[k, 0], mean, 1.0 if free else 0.0)
+        total += statistics[k, 0]
+        gradient += statistics[k, 0] * own
+    outcome = 0
+    size = start
+    if total > 0.0:
+        largest = max(largest, start) if bounded else 1e300
+        size = step_of_shared_size(start, terms, width, SMALLEST_SIZE, largest)
+        if size >= largest or size <= SMALLEST_SIZE:
+            outcome |= LIMIT | (UNSETTLED if abs(size - start) > 0.5 * size else 0)
+        elif abs(gradient / total * (size - start)) > SETTLED or abs(size - start) > 1e-3 * start:
+            outcome |= UNSETTLED
+    for k in range(count):
+        p = parameters[k]
+        if not is_tied(p[TIES], p[HELD], SIZE):
+            continue
+        p[SIZE] = size
+        if statistics[k, 0] > 0.0 and not is_held(p[HELD], PROBABILITY):
+            mean = statistics[k, 1] / statistics[k, 0]
+            p[PROBABILITY] = min(max(size / (size + mean), SMALLEST_PROBABILITY), LARGEST_PROBABILITY) if mean > 0.0 else 1.0
     return outcome
 
 
@@ -262,16 +328,14 @@ def _maximize_one(sums, p):
     outcome = 0
     if not is_held(held, 0):
         start = p[SIZE]
-        # The slope of the likelihood in the size, the mean being free: the sums were taken about another one.
-        moved = (mean - p[CENTRE]) / (p[CENTRE] + start)
-        gradient = sums[2] / sums[0] + (moved - log_one_plus(moved))
+        gradient = _gradient(sums, p)
         slope = gradient + log_one_plus(mean / start)
         if not is_held(held, 1):
             largest = min(MOST_POISSON * mean, 1e300)
             size = step_of_size(start, gradient, slope, curvature, p[WIDTH], mean, True, SMALLEST_SIZE, largest)
         else:
             largest = 1e300
-            gradient = slope + (log(p[PROBABILITY]) if p[PROBABILITY] < 0.5 else log_one_plus(-p[REST]))
+            gradient = slope + _log_probability(p)
             size = step_of_size(start, gradient, slope, curvature, p[WIDTH], mean, False, SMALLEST_SIZE, largest)
         size = min(size, largest)  # a mean that falls takes the limit with it, below where the size was
         p[SIZE] = size
@@ -316,7 +380,9 @@ class NegativeBinomial(Family):
     support = natural
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     held = HELD
-    limit = "the size is held at 1e12 means, the Poisson limit: the counts of a component vary no more than a Poisson's"
+    ties = TIES
+    tieable = ("size",)
+    limit = "the size is held at its largest, the Poisson limit: the counts of a component vary no more than a Poisson's"
 
     def __init__(self, size: float | None = None, probability: float | None = None) -> None:
         super().__init__(size=size, probability=probability)

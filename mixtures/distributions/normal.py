@@ -10,6 +10,11 @@ so that clusters of unit spread at 1e12 stay exact. The centre is the column's o
 deviations of it, for there all components share the same squares; else it is the previous mean. Where a mean moved more than
 100 standard deviations away from its centre, the pass is asked for again about the new one.
 
+Under a prior mean | variance ~ N(m0, variance / w), variance ~ InverseGamma(a, b) the maximum is, with n = sum w and m, v the rows'
+mean and variance, mean = (n m + w m0) / (n + w) and variance = (2 b + n v + w n / (w + n) (m - m0)^2) / (2 a + n + 3), about a held
+mean u (2 b + n (v + (m - u)^2) + w (u - m0)^2) / (2 a + n + 3) (Fraley & Raftery 2007, table 1). Components that share a mean or
+a variance: see :mod:`mixtures.engine.shared_normals`.
+
 A standardised deviation is (x - mean) / std, or, where mean / std is small, x / std - mean / std: one fused multiply-add,
 whose rounding error is that of mean / std.
 """
@@ -22,8 +27,21 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.conjugate import log_inverse_gamma_density
 from mixtures.engine.plan import FLOORED, REPEAT, is_held
+from mixtures.engine.shared_normals import (
+    MEAN_WEIGHT,
+    PRIOR_MEAN,
+    PRIOR_SCALE,
+    PRIOR_SHAPE,
+    ROWS_MEAN,
+    ROWS_VARIANCE,
+    WEIGHT,
+    maximise_shared,
+)
 from mixtures.engine.special import HALF_LOG_2PI, log
+from mixtures.engine.ties import has_ties, is_tied
+from mixtures.priors import NormalInverseGamma, check_squares, moments
 
 # Parameters of one column, about its origin and in its unit.
 MEAN = 0
@@ -35,7 +53,9 @@ SLOPE = 5  # 1 / (sqrt(2) std): squared after it meets a deviation, so that std 
 OFFSET = 6  # -mean * SLOPE
 CONSTANT = 7  # -log std - log unit - log(2 pi) / 2
 HELD = 8
-SIZE = 9
+TIES = 9
+PRIOR = 10  # four numbers of a prior, in the order of mixtures.engine.shared_normals; 0 for none
+SIZE = 14
 
 NEAR_OFFSET = 256.0
 """Largest OFFSET for which x * SLOPE + OFFSET, which is then right to 3e-14, replaces (x - mean) * SLOPE."""
@@ -194,37 +214,134 @@ def _is_centred(parameters, k):
 @jit
 def _maximize(statistics, parameters):
     outcome = 0
-    for k in range(parameters.shape[0]):
+    for j in range(parameters.shape[1] // SIZE):
+        if has_ties(parameters, j * SIZE + TIES):
+            outcome |= _maximize_together(statistics, parameters, j)
+            continue
+        for k in range(parameters.shape[0]):
+            if statistics[k, 0] > 0.0:
+                p = parameters[k, j * SIZE : (j + 1) * SIZE]
+                outcome |= _maximize_one(statistics[k, 0], statistics[k, 1 + 2 * j], statistics[k, 2 + 2 * j], p)
+    return outcome
+
+
+@jit
+def _has_lost_digits(shift, spread, mean):
+    """Whether a variance, what is left of the mean square less shift^2, has lost four digits: of what it adds to, too."""
+    # Cancellation beyond 1e4, unless the move is itself rounding. Written so that an overflow to NaN asks, too.
+    return not shift * shift <= 1e4 * spread and abs(shift) > 8 * 2.2e-16 * abs(mean)
+
+
+@jit
+def _maximize_one(total, first, second, p):
+    shift = first / total
+    square = second / total
+    mean = p[CENTRE] + shift
+    variance = square - shift * shift
+    prior = p[PRIOR:SIZE]
+    pull = prior[MEAN_WEIGHT]
+    from_prior = mean - prior[PRIOR_MEAN]
+    fixed = is_held(p[HELD], 0)
+    if fixed:
+        # About a mean that is held: where that is the centre, no digit cancels.
+        mean = p[MEAN]
+        variance = square - (mean - p[CENTRE]) * (2.0 * shift - (mean - p[CENTRE]))
+        from_prior = mean - prior[PRIOR_MEAN]
+    elif pull > 0.0:
+        pull *= total / (pull + total)
+    added = 2.0 * prior[PRIOR_SCALE] + pull * from_prior * from_prior
+    if not fixed and _has_lost_digits(shift, variance + added / total, mean):
+        p[CENTRE] = mean
+        return REPEAT
+    centre = mean
+    if pull > 0.0:
+        variance = (total * variance + added) / (2.0 * prior[PRIOR_SHAPE] + total + 3.0)
+        mean -= 0.0 if fixed else pull / total * from_prior
+    outcome = 0
+    p[MEAN] = mean
+    if is_held(p[HELD], 1):
+        pass
+    elif variance > p[FLOOR] * p[FLOOR]:
+        p[STD] = np.sqrt(variance)
+    else:
+        p[STD] = p[FLOOR]
+        outcome = FLOORED
+    p[CENTRE] = 0.0 if abs(centre) <= NEAR_MEAN * p[STD] else centre
+    return outcome
+
+
+@jit
+def _maximize_together(statistics, parameters, j):
+    """Column j of components some of which share its mean or its variance."""
+    count = parameters.shape[0]
+    rows, priors = np.zeros((count, 3)), np.zeros((count, 4))
+    held, ties, means, variances = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
+    outcome = 0
+    seen = 0.0
+    for k in range(count):
+        p = parameters[k, j * SIZE : (j + 1) * SIZE]
         total = statistics[k, 0]
+        held[k], ties[k], means[k], variances[k] = p[HELD], p[TIES], p[MEAN], p[STD] * p[STD]
+        for i in range(4):
+            priors[k, i] = p[PRIOR + i]
         if not total > 0.0:
             continue
-        for j in range(parameters.shape[1] // SIZE):
-            p = parameters[k, j * SIZE : (j + 1) * SIZE]
-            shift = statistics[k, 1 + 2 * j] / total
-            square = statistics[k, 2 + 2 * j] / total
-            mean = p[CENTRE] + shift
-            variance = square - shift * shift
-            fixed = is_held(p[HELD], 0)
-            if fixed:
-                # About a mean that is held: where that is the centre, no digit cancels.
-                mean = p[MEAN]
-                variance = square - (mean - p[CENTRE]) * (2.0 * shift - (mean - p[CENTRE]))
-            elif not shift * shift <= 1e4 * variance and abs(shift) > 8 * 2.2e-16 * abs(mean):
-                # Cancellation beyond 1e4: the variance has lost four digits, unless the move is itself rounding.
-                # Written so that an overflow to NaN asks, too.
-                outcome |= REPEAT
-                p[CENTRE] = mean
-                continue
-            p[MEAN] = mean
-            if is_held(p[HELD], 1):
-                pass
-            elif variance > p[FLOOR] * p[FLOOR]:
-                p[STD] = np.sqrt(variance)
-            else:
-                p[STD] = p[FLOOR]
-                outcome |= FLOORED
-            p[CENTRE] = 0.0 if abs(mean) <= NEAR_MEAN * p[STD] else mean
+        seen += total
+        shift = statistics[k, 1 + 2 * j] / total
+        rows[k, WEIGHT], rows[k, ROWS_MEAN] = total, p[CENTRE] + shift
+        rows[k, ROWS_VARIANCE] = max(statistics[k, 2 + 2 * j] / total - shift * shift, 0.0)
+        spread = statistics[k, 2 + 2 * j] / total - shift * shift
+        if _has_lost_digits(shift, spread, rows[k, ROWS_MEAN]):
+            p[CENTRE] = rows[k, ROWS_MEAN]
+            outcome = REPEAT
+    if outcome == REPEAT or not seen > 0.0:
+        return outcome
+    outcome = maximise_shared(rows, held, ties, priors, parameters[0, j * SIZE + FLOOR], means, variances)
+    for k in range(count):
+        p = parameters[k, j * SIZE : (j + 1) * SIZE]
+        centre = rows[k, ROWS_MEAN] if rows[k, WEIGHT] > 0.0 else means[k]
+        p[MEAN] = means[k]
+        if not is_held(held[k], 1) and (rows[k, WEIGHT] > 0.0 or is_tied(ties[k], held[k], 1)):
+            p[STD] = np.sqrt(variances[k])
+        p[CENTRE] = 0.0 if abs(centre) <= NEAR_MEAN * p[STD] else centre
     return outcome
+
+
+@jit
+def _log_prior(parameters):
+    return log_prior_of(parameters, 1.0)
+
+
+@jit
+def log_prior_of(parameters, scaled):
+    """Sum over components and columns; `scaled` is 1 where LOG_UNIT is that of the parameters, 0 where it is of the rows alone."""
+    value = 0.0
+    for j in range(0, parameters.shape[1], SIZE):
+        has_mean = has_variance = False
+        for k in range(parameters.shape[0]):
+            p = parameters[k, j : j + SIZE]
+            prior = p[PRIOR:SIZE]
+            weight = prior[MEAN_WEIGHT]
+            if not weight > 0.0:
+                continue
+            std, log_unit = p[STD], scaled * p[LOG_UNIT]
+            log_std = log(std)
+            shares_mean, shares_variance = is_tied(p[TIES], p[HELD], 0), is_tied(p[TIES], p[HELD], 1)
+            if not (shares_mean and has_mean):
+                t = (p[MEAN] - prior[PRIOR_MEAN]) / std
+                value += 0.5 * log(weight) - HALF_LOG_2PI - log_std - log_unit - 0.5 * weight * t * t
+            if not (shares_variance and has_variance):
+                density = log_inverse_gamma_density(2.0 * log_std, std * std, prior[PRIOR_SHAPE], prior[PRIOR_SCALE])
+                value += density - 2.0 * log_unit
+            has_mean = has_mean or shares_mean
+            has_variance = has_variance or shares_variance
+    return value
+
+
+def moved_moments(statistics, move):
+    """Sums of weights, of deviations from a centre and of their squares (3,), from a centre that lies `move` below."""
+    total, first, second = statistics
+    return total, first + total * move, second + move * (2.0 * first + total * move)
 
 
 class Normal(Family):
@@ -234,6 +351,7 @@ class Normal(Family):
     ----------
     mean : float, or None to be learned.
     std : float > 0, standard deviation, or None to be learned.
+    prior : :class:`~mixtures.priors.NormalInverseGamma` of mean and variance, or None: a fit is then their most probable value.
 
     Notes
     -----
@@ -250,14 +368,17 @@ class Normal(Family):
 
     parameters = {"mean": real, "std": positive}
     support = real
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    carries = True
     several_columns = True
     uses_unit = True
     uses_origin = True
     held = HELD
+    ties = TIES
 
-    def __init__(self, mean: float | None = None, std: float | None = None) -> None:
+    def __init__(self, mean: float | None = None, std: float | None = None, *, prior: NormalInverseGamma | None = None) -> None:
         super().__init__(mean=mean, std=std)
+        self._take_prior(prior, NormalInverseGamma)
 
     mean: float
     std: float
@@ -270,6 +391,11 @@ class Normal(Family):
     def _scipy(self):
         return scipy.stats.norm, (self.mean, self.std), {}
 
+    def _prior_of(self, name):
+        if self.prior is None:
+            return None
+        return (self.prior.shape, self.prior.scale) if name == "std" else (self.prior.mean, self.prior.mean_weight)
+
     def _layout(self, column):
         return SIZE, 3
 
@@ -277,7 +403,10 @@ class Normal(Family):
         mean, std = self._in_units(column)
         centre = 0.0 if abs(mean) <= NEAR_MEAN * std else mean
         log_unit = 0.0 if column.unit == 1.0 else np.log(column.unit)
-        return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0, 0.0
+        if self.prior is None:
+            return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        of = packed_prior(self.prior, column.origin, column.unit)
+        return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, *of
 
     def _unpack(self, row, column):
         mean, std, *_ = row.tolist()
@@ -286,12 +415,34 @@ class Normal(Family):
             # A parameter that no row has moved keeps its last digit, too.
             mean = self.mean if mean == old_mean else mean * column.unit + column.origin
             std = self.std if std == old_std else std * column.unit
-        return Normal._trusted(mean=mean, std=std) if std > 0.0 and abs(mean) + std < np.inf else Normal(mean, std)
+        new = Normal._trusted(mean=mean, std=std) if std > 0.0 and abs(mean) + std < np.inf else Normal(mean, std)
+        return new if self.prior is None else new._under(self.prior)
 
     def _in_units(self, column):
         return (self.mean - column.origin) / column.unit, self.std / column.unit
 
+    def _expected(self, row, column):
+        away = row[MEAN] - row[CENTRE]
+        return 1.0, away, row[STD] ** 2 + away * away
+
+    def _carried(self, statistics, old, new, before, after):
+        return moved_moments(statistics, (before.origin - after.origin) / after.unit + (old[CENTRE] - new[CENTRE]))
+
     def _start(self, column):
         # Halves first: the difference of two values near the largest float overflows.
         mean = column.lower / 2 + column.upper / 2
-        return Normal(mean, max(column.upper / 2 - column.lower / 2, column.floor))
+        return Normal(mean, max(column.upper / 2 - column.lower / 2, column.floor), prior=self.prior)
+
+    def _resolved(self, table, columns, weights, n_components):
+        column = self._place(table, columns[0])
+        check_squares(table, columns[0], "variances")
+        mean, variance = moments(table.numbers(columns[0]), weights)
+        return self.replaced(prior=self.prior.filled(mean, max(variance, column.floor**2), n_components))
+
+
+def packed_prior(prior: NormalInverseGamma, origin: float, unit: float) -> tuple[float, float, float, float]:
+    """A prior's numbers as the kernels read them, of a column about this origin and in this unit. What is open says nothing of the
+    rows' density, but no fit can go on with it."""
+    if not prior.is_complete:
+        return np.nan, 1.0, np.nan, np.nan
+    return (prior.mean - origin) / unit, prior.mean_weight, prior.shape, prior.scale / unit / unit

@@ -8,6 +8,9 @@ together keep their digits.
 
 In a mixture a row below the scale has responsibility 0, and the next scale is the smallest of the others: EM can raise it, never
 lower it. It starts below all rows.
+
+Components that tie the shape have the weighted mean of their mean(log(x / scale)); those that tie the scale the smallest of their
+rows, for the likelihood of each rises with it up to there.
 """
 
 from __future__ import annotations
@@ -24,12 +27,14 @@ from mixtures.distributions.weibull import log_ratios
 from mixtures.engine.plan import FAILED, FLOORED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import log, log_one_plus
+from mixtures.engine.ties import is_tied
 
 SHAPE = 0
 SCALE = 1
 HELD = 2
 CONSTANT = 3  # log(shape / scale)
-SIZE = 4
+TIES = 4
+SIZE = 5
 
 LARGEST_SHAPE = 1 / (16 * 2.220446049250313e-16)
 """Of rows that agree within 16 of their rounding errors."""
@@ -76,12 +81,20 @@ def _accumulate(parameters, x, responsibilities, statistics):
 @jit
 def _maximize(statistics, parameters):
     outcome = 0
+    shared_total = shared_sum = 0.0
+    lowest = np.inf
     for k in range(parameters.shape[0]):
+        if is_tied(parameters[k, TIES], parameters[k, HELD], SCALE) and statistics[k, 0] > 0.0:
+            lowest = min(lowest, -statistics[k, 2])
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        shares_scale = is_tied(p[TIES], p[HELD], SCALE)
         total = statistics[k, 0]
         if not total > 0.0:
+            p[SCALE] = lowest if shares_scale and lowest < np.inf else p[SCALE]
             continue
-        p = parameters[k]
         mean, smallest, scale = statistics[k, 1] / total, -statistics[k, 2], p[SCALE]
+        smallest = lowest if shares_scale else smallest
         if is_held(p[HELD], SCALE):
             if smallest < scale:
                 return FAILED
@@ -89,12 +102,22 @@ def _maximize(statistics, parameters):
             p[SCALE] = smallest
             near = abs(smallest - scale) < 0.5 * scale
             mean -= log_one_plus((smallest - scale) / scale) if near else log(smallest) - log(scale)
-        if not is_held(p[HELD], SHAPE):
-            p[SHAPE] = 1.0 / mean if mean > 0.0 else np.inf
-            if not p[SHAPE] < LARGEST_SHAPE:
-                p[SHAPE] = LARGEST_SHAPE
-                outcome |= FLOORED
+        if is_tied(p[TIES], p[HELD], SHAPE):
+            shared_total += total
+            shared_sum += total * mean
+        elif not is_held(p[HELD], SHAPE):
+            outcome |= _set_shape(p, mean)
+    for k in range(parameters.shape[0]):
+        if shared_total > 0.0 and is_tied(parameters[k, TIES], parameters[k, HELD], SHAPE):
+            outcome |= _set_shape(parameters[k], shared_sum / shared_total)
     return outcome
+
+
+@jit
+def _set_shape(p, mean):
+    shape = 1.0 / mean if mean > 0.0 else np.inf
+    p[SHAPE] = min(shape, LARGEST_SHAPE)
+    return 0 if shape < LARGEST_SHAPE else FLOORED
 
 
 class Pareto(Family):
@@ -122,6 +145,7 @@ class Pareto(Family):
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     held = HELD
+    ties = TIES
     n_maxima = 1
     ends = {"scale": -1.0}
 
@@ -148,7 +172,7 @@ class Pareto(Family):
         return SIZE, 3
 
     def _pack(self, column):
-        return self.shape, self.scale, 0.0, 0.0
+        return self.shape, self.scale, 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         return Pareto(row[SHAPE], row[SCALE])

@@ -6,7 +6,9 @@ Computed as -D(x, rate) - stirling_error(x) - log(2 pi x) / 2 with the deviance 
 (Loader 2000, "Fast and accurate computation of binomial probabilities"): the textbook form loses digits where its terms are
 large and their sum is small. Small counts are read from a table of each component's log-masses, made once an iteration.
 
-Weighted maximum likelihood: rate = sum w x / sum w; 0 for a column of zeros, a point mass there.
+Weighted maximum likelihood: rate = sum w x / sum w; 0 for a column of zeros, a point mass there. Of components that tie the rate,
+both sums over all of them. Under a Gamma(a, b) prior of the rate, rate = (sum w x + a - 1) / (sum w + b), the mode of its
+posterior (Gelman et al. 2013, "Bayesian data analysis", section 2.6).
 """
 
 from __future__ import annotations
@@ -17,10 +19,16 @@ import scipy.stats
 from mixtures._numba import inline, jit, jit_sums, wide_vectors
 from mixtures.constraints import natural, nonnegative
 from mixtures.distributions.base import Family, Kernels
+from mixtures.distributions.gamma import Gamma
+from mixtures.engine.conjugate import log_gamma_density
 from mixtures.engine.special import HALF_LOG_2PI, log, poisson_deviance, stirling_error
+from mixtures.engine.ties import pooled
 
 RATE = 0
-TABLE = 1  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE, then -inf for what is no count
+TIES = 1
+PRIOR_SHAPE = 2  # 1, and a rate of 0, without one
+PRIOR_RATE = 3
+TABLE = 4  # log-mass at 0, 1, 2, ... up to the largest count or MAX_TABLE, then -inf for what is no count
 MAX_TABLE = 256
 
 
@@ -94,10 +102,24 @@ def _accumulate(parameters, x, responsibilities, statistics):
 
 @jit
 def _maximize(statistics, parameters):
+    shared = pooled(statistics, parameters, TIES, 1)
     for k in range(parameters.shape[0]):
-        if statistics[k, 0] > 0.0:
-            parameters[k, RATE] = statistics[k, 1] / statistics[k, 0]
+        total, value = shared if parameters[k, TIES] != 0.0 else (statistics[k, 0], statistics[k, 1])
+        if total > 0.0:
+            p = parameters[k]
+            p[RATE] = (value + (p[PRIOR_SHAPE] - 1.0)) / (total + p[PRIOR_RATE])
     return 0
+
+
+@jit
+def _log_prior(parameters):
+    value, met = 0.0, False
+    for k in range(parameters.shape[0]):
+        p = parameters[k]
+        if p[TIES] == 0.0 or not met:
+            value += log_gamma_density(p[RATE], p[PRIOR_SHAPE], p[PRIOR_RATE])
+        met = met or p[TIES] != 0.0
+    return value
 
 
 class Poisson(Family):
@@ -106,6 +128,7 @@ class Poisson(Family):
     Parameters
     ----------
     rate : float >= 0, mean count, or None to be learned. Rate 0 is the point mass at 0.
+    prior : :class:`~mixtures.distributions.Gamma` of the rate with a shape >= 1, or None: a fit is then its most probable value.
 
     Notes
     -----
@@ -121,10 +144,13 @@ class Poisson(Family):
 
     parameters = {"rate": nonnegative}
     support = natural
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
+    ties = TIES
+    carries = True
 
-    def __init__(self, rate: float | None = None) -> None:
+    def __init__(self, rate: float | None = None, *, prior: Gamma | None = None) -> None:
         super().__init__(rate=rate)
+        self._take_prior(prior, Gamma, shape=1.0)
 
     rate: float
 
@@ -147,10 +173,14 @@ class Poisson(Family):
         return TABLE + int(min(largest + 1, MAX_TABLE, column.n_rows)) + 1, 2
 
     def _pack(self, column):
-        return (self.rate, *[0.0] * (self._layout(column)[0] - 1))
+        shape, rate = (1.0, 0.0) if self.prior is None else (self.prior.shape, self.prior.rate)
+        return (self.rate, 0.0, shape, rate, *[0.0] * (self._layout(column)[0] - TABLE))
 
     def _unpack(self, row, column):
-        return Poisson(row[RATE])
+        return Poisson(row[RATE])._under(self.prior)
+
+    def _expected(self, row, column):
+        return 1.0, row[RATE]
 
     def _start(self, column):
-        return Poisson(max(column.upper / 2, 0.5))
+        return Poisson(max(column.upper / 2, 0.5), prior=self.prior)

@@ -119,6 +119,10 @@ class Product(Declared):
         self._require_complete()
         return log_prob(self, X)
 
+    def log_prior(self) -> float:
+        """Log-density of the factors' parameters under their priors: the sum over factors."""
+        return float(sum(factor.log_prior() for factor in self.factors.values() if hasattr(factor, "log_prior")))
+
     def fit(self, X: Any, sample_weight: Any = None) -> Product:
         """The product of this form that maximises the weighted likelihood of X, as a new object."""
         from mixtures.standalone import fit

@@ -6,7 +6,8 @@
 Weighted maximum likelihood, df included: each step maximises a lower bound of the log-likelihood that touches it at the current
 parameters, and so never lowers it; near the maximum the bound agrees with it to the fifth order, and steps are as good as
 Newton's (:mod:`mixtures.engine.student` has the argument). Rows are taken about the current location in the current scale, so
-that clusters of unit spread stay exact far from 0.
+that clusters of unit spread stay exact far from 0. Components that tie the scale or df climb together
+(:mod:`mixtures.engine.student_ties`).
 
 With few degrees of freedom the likelihood may have several maxima; as one of several values repeated it has none: the scale
 then goes to its floor.
@@ -35,6 +36,8 @@ from mixtures.engine.student import (
     log_one_plus_square,
     shapes_of,
 )
+from mixtures.engine.student_ties import climb_together
+from mixtures.engine.ties import has_ties, is_tied
 
 DF = 0
 LOCATION = 1  # about the column's origin, in its unit
@@ -44,7 +47,8 @@ FLOOR = 4
 LOG_UNIT = 5
 SLOPE = 6  # 1 / (scale sqrt(df))
 CONSTANT = 7
-SIZE = 8
+TIES = 8
+SIZE = 9
 
 
 @jit
@@ -94,23 +98,73 @@ def _maximize(statistics, parameters):
     move = np.empty(3)
     for k in range(parameters.shape[0]):
         total = statistics[k, 0]
-        if not total > 0.0:
-            continue
         p = parameters[k]
+        if not total > 0.0 or _shares(p):
+            continue
         held = p[HELD]
-        scale, floor = p[SCALE], min(p[FLOOR], p[SCALE])
         free = (not is_held(held, LOCATION), not is_held(held, SCALE), not is_held(held, DF))
-        df, gain = climb(total, statistics[k, 1:], p[DF], 1.0, free[0], free[1], free[2], log(scale / floor), move)
-        p[DF] = df
-        if free[2] and (df >= LARGEST_DF or df <= LEAST_DF):
-            outcome |= LIMIT
-        p[SCALE] = scale * np.exp(-move[0])
-        if free[1] and not p[SCALE] > p[FLOOR] * (1.0 + 1e-9):
-            p[SCALE] = max(p[SCALE], floor)
-            outcome |= FLOORED
-        p[LOCATION] -= move[1] * p[SCALE]
-        if max(abs(move[0]), abs(move[1]), abs(move[2])) > STILL and gain > NO_GAIN:
-            outcome |= UNSETTLED
+        largest = log(p[SCALE] / min(p[FLOOR], p[SCALE]))
+        df, gain = climb(total, statistics[k, 1:], p[DF], 1.0, free[0], free[1], free[2], largest, move)
+        outcome |= _moved(p, df, move, gain)
+    return outcome | _maximize_tied(statistics, parameters) if has_ties(parameters, TIES) else outcome
+
+
+@jit
+def _shares(p):
+    return is_tied(p[TIES], p[HELD], SCALE) or is_tied(p[TIES], p[HELD], DF)
+
+
+@jit
+def _moved(p, df, move, gain):
+    """Make a move that :func:`climb` found, and say what came of it."""
+    outcome = 0
+    free_scale, free_df = not is_held(p[HELD], SCALE), not is_held(p[HELD], DF)
+    scale, floor = p[SCALE], min(p[FLOOR], p[SCALE])
+    p[DF] = df
+    if free_df and (df >= LARGEST_DF or df <= LEAST_DF):
+        outcome |= LIMIT
+    p[SCALE] = scale * np.exp(-move[0])
+    if free_scale and not p[SCALE] > p[FLOOR] * (1.0 + 1e-9):
+        p[SCALE] = max(p[SCALE], floor)
+        outcome |= FLOORED
+    p[LOCATION] -= move[1] * p[SCALE]
+    if max(abs(move[0]), abs(move[1]), abs(move[2])) > STILL and gain > NO_GAIN:
+        outcome |= UNSETTLED
+    return outcome
+
+
+@jit
+def _maximize_tied(statistics, parameters):
+    count = parameters.shape[0]
+    weights, sums, df, moves = np.zeros(count), np.zeros((count, SUMS)), np.ones(count), np.empty((count, 3))
+    free, ties = np.zeros((count, 3), dtype=np.bool_), np.zeros((count, 3), dtype=np.bool_)
+    largest = np.inf
+    seen_scale, seen_df = -1, -1
+    for k in range(count):
+        p = parameters[k]
+        if not _shares(p):
+            continue
+        weights[k] = max(statistics[k, 0], 0.0)
+        sums[k] = statistics[k, 1 : 1 + SUMS]
+        df[k] = p[DF]
+        free[k, 0], free[k, 1], free[k, 2] = not is_held(p[HELD], SCALE), not is_held(p[HELD], LOCATION), not is_held(p[HELD], DF)
+        ties[k, 0], ties[k, 2] = is_tied(p[TIES], p[HELD], SCALE), is_tied(p[TIES], p[HELD], DF)
+        largest = min(largest, log(p[SCALE] / min(p[FLOOR], p[SCALE])))
+        if weights[k] > 0.0:
+            seen_scale = k if ties[k, 0] else seen_scale
+            seen_df = k if ties[k, 2] else seen_df
+    if not weights.sum() > 0.0:
+        return 0
+    gain = climb_together(weights, sums, df, free, ties, largest, moves)
+    outcome = 0
+    for k in range(count):
+        if weights[k] > 0.0:
+            outcome |= _moved(parameters[k], df[k], moves[k], gain)
+    for k in range(count):  # those without rows follow, and rounding parts none
+        if ties[k, 0] and seen_scale >= 0:
+            parameters[k, SCALE] = parameters[seen_scale, SCALE]
+        if ties[k, 2] and seen_df >= 0:
+            parameters[k, DF] = parameters[seen_df, DF]
     return outcome
 
 
@@ -156,6 +210,8 @@ class StudentT(Family):
     uses_unit = True
     uses_origin = True
     held = HELD
+    ties = TIES
+    tieable = ("df", "scale")
     limit = "df is at an end of what a fit finds; at 1e10 the rows have no heavier tails than a Normal's: use Normal"
 
     def __init__(self, df: float | None = None, location: float | None = None, scale: float | None = None) -> None:
@@ -183,7 +239,7 @@ class StudentT(Family):
 
     def _pack(self, column):
         location, scale = self._in_units(column)
-        return self.df, location, scale, 0.0, column.floor / column.unit, np.log(column.unit), 0.0, 0.0
+        return self.df, location, scale, 0.0, column.floor / column.unit, np.log(column.unit), 0.0, 0.0, 0.0
 
     def _unpack(self, row, column):
         location, scale = self._in_units(column)

@@ -62,6 +62,8 @@ class Truncated(OneColumn):
         base = as_distribution(base)
         if not isinstance(base, Declared) or getattr(base, "encoding", "numbers") != "numbers" or not hasattr(base, "cdf"):
             raise ParameterError(f"Truncated: base must be a distribution of one column of numbers with a cdf, found {base!r}")
+        if getattr(base, "prior", None) is not None:
+            raise ParameterError(f"Truncated: base must have no prior, which the fit would leave out, found {base!r}")
         for name, constraint in base.parameters.items():
             if not isinstance(constraint, Interval) or isinstance(constraint, Whole):
                 raise ParameterError(f"Truncated: base must have numbers as parameters, but {name} must be {constraint.words}")

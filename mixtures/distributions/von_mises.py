@@ -8,7 +8,8 @@ cos d - 1 is computed as -2 sin(d / 2)^2, which keeps its digits however concent
 
 Weighted maximum likelihood (Mardia & Jupp 2000, "Directional Statistics", section 5.3.1): location is the direction of
 (sum w cos x, sum w sin x); concentration solves I1 / I0 = R, the length of that sum over the sum of weights. With the location
-held, R is the mean of cos(x - location), and the concentration 0 where that is negative.
+held, R is the mean of cos(x - location), and the concentration 0 where that is negative. Whatever the concentration, these are the
+best locations: components that tie it have the weighted mean of their R.
 
 Sums are of sin(x - c) and of 1 - cos(x - c), about the centre c = 0, or, where the concentration is large, about the location,
 so that 1 - R, half its inverse, keeps its digits; where a pass about a far centre lost four of them, it is asked for again.
@@ -37,6 +38,7 @@ from mixtures.engine.special import (
     reduced_angle,
     sin_quarter,
 )
+from mixtures.engine.ties import is_tied
 from mixtures.tails import from_cdf
 
 LOCATION = 0  # in [-pi, pi], and what it lacks
@@ -46,7 +48,8 @@ HELD = 3
 LARGEST = 4  # concentration that a fit may reach
 CENTRE = 5
 CONSTANT = 6
-SIZE = 7
+TIES = 7
+SIZE = 8
 
 LOG_2PI = 1.8378770664093453
 SPREAD_OUT = 1e3
@@ -142,6 +145,7 @@ def concentration_of(gap):
 @jit
 def _maximize(statistics, parameters):
     outcome = 0
+    shared_total = shared_gap = 0.0
     for k in range(parameters.shape[0]):
         total = statistics[k, 0]
         if not total > 0.0:
@@ -166,14 +170,29 @@ def _maximize(statistics, parameters):
             continue
         if not is_held(held, LOCATION):
             p[LOCATION], p[REST] = moved, 0.0
-        if not is_held(held, 1):
-            if lost > 0.5 / p[LARGEST]:
-                p[CONCENTRATION] = min(concentration_of(lost), p[LARGEST])
-            else:
-                p[CONCENTRATION] = p[LARGEST]
-                outcome |= FLOORED
+        if is_tied(p[TIES], held, 1):
+            shared_total += total
+            shared_gap += total * lost
+        elif not is_held(held, 1):
+            outcome |= _set_concentration(p, lost)
         p[CENTRE] = 0.0 if p[CONCENTRATION] <= SPREAD_OUT else p[LOCATION]
+    if shared_total > 0.0 and not outcome & REPEAT:
+        for k in range(parameters.shape[0]):
+            p = parameters[k]
+            if is_tied(p[TIES], p[HELD], 1):
+                outcome |= _set_concentration(p, shared_gap / shared_total)
+                p[CENTRE] = 0.0 if p[CONCENTRATION] <= SPREAD_OUT else p[LOCATION]
     return outcome
+
+
+@jit
+def _set_concentration(p, gap):
+    """The concentration at which I1 / I0 = 1 - gap, as large as it may be."""
+    if not gap > 0.5 / p[LARGEST]:
+        p[CONCENTRATION] = p[LARGEST]
+        return FLOORED
+    p[CONCENTRATION] = min(concentration_of(gap), p[LARGEST])
+    return 0
 
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
@@ -222,7 +241,10 @@ class VonMises(Family):
     parameters = {"location": real, "concentration": nonnegative}
     support = angle
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     held = HELD
+    ties = TIES
+    tieable = ("concentration",)
 
     def __init__(self, location: float | None = None, concentration: float | None = None) -> None:
         super().__init__(location=location, concentration=concentration)
@@ -272,7 +294,7 @@ class VonMises(Family):
         location, rest = self._reduced()
         centre = 0.0 if self.concentration <= SPREAD_OUT else location
         largest = max(min(column.floor, 1.0), 1e-15) ** -2.0
-        return location, rest, self.concentration, 0.0, largest, centre, 0.0
+        return location, rest, self.concentration, 0.0, largest, centre, 0.0, 0.0
 
     def _reduced(self):
         if abs(self.location) <= LARGEST_ANGLE:
@@ -283,6 +305,18 @@ class VonMises(Family):
         # A location that is held may lie periods away.
         location = self.location if (row[LOCATION], row[REST]) == self._reduced() else row[LOCATION]
         return VonMises(location, row[CONCENTRATION])
+
+    def _expected(self, row, column):
+        turn = row[LOCATION] - row[CENTRE]
+        half, length = np.sin(0.5 * turn), bessel_ratio(row[CONCENTRATION])
+        return 1.0, length * np.sin(turn), bessel_ratio_gap(row[CONCENTRATION]) + 2.0 * length * half * half
+
+    def _carried(self, statistics, old, new, before, after):
+        total, sines, gaps = statistics
+        turn = old[CENTRE] - new[CENTRE]
+        half = np.sin(0.5 * turn)
+        bend = 2.0 * half * half  # 1 - cos(turn)
+        return total, sines + (total - gaps) * np.sin(turn) - sines * bend, gaps + (total - gaps) * bend + sines * np.sin(turn)
 
     def _start(self, column):
         return VonMises(0.0, 1.0)

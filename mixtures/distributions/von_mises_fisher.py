@@ -153,11 +153,11 @@ def _maximize(statistics, parameters):
         else:
             square = low * (2.0 - low) - across  # 1 - |s|^2
             length = np.sqrt((1.0 - low) * (1.0 - low) + across)
-            if length > 0.0:
-                norm = 0.0
-                for j in range(d):
-                    norm += (centre[j] + first[j] / weight) ** 2
-                norm = np.sqrt(norm)
+            norm = 0.0  # the length, but 0 where rounding may leave that a little
+            for j in range(d):
+                norm += (centre[j] + first[j] / weight) ** 2
+            norm = np.sqrt(norm)
+            if norm > 0.0:
                 new = direction if across <= 1e4 * square or across <= (8.0 * EPSILON) ** 2 else centre
                 for j in range(d):
                     new[j] = (centre[j] + first[j] / weight) / norm
@@ -204,6 +204,7 @@ class VonMisesFisher(Family):
     parameters = {"direction": unit_vector, "concentration": nonnegative}
     support = sphere
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    carries = True
     reads_block = True
     held = HELD
 
@@ -276,6 +277,19 @@ class VonMisesFisher(Family):
 
     def _unpack(self, row, columns):
         return VonMisesFisher(row[DIRECTION : DIRECTION + len(columns)], row[KAPPA])
+
+    def _expected(self, row, columns):
+        d = len(columns)
+        direction, centre = row[DIRECTION : DIRECTION + d], row[DIRECTION + d : DIRECTION + 2 * d]
+        length, rest = bessel_i_ratio(0.5 * d - 1.0, row[KAPPA])
+        away = direction - centre
+        return np.concatenate([[1.0], length * away - rest * centre, [2.0 * rest + length * (away @ away)]])
+
+    def _carried(self, statistics, old, new, before, after):
+        d = len(after)
+        move = old[DIRECTION + d : DIRECTION + 2 * d] - new[DIRECTION + d : DIRECTION + 2 * d]
+        total, first, squares = statistics[0], statistics[1 : 1 + d], statistics[1 + d]
+        return total, *(first + total * move), squares + move @ (2.0 * first + total * move)
 
     def _start(self, columns):
         if len(columns) < 2:

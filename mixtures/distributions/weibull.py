@@ -16,6 +16,10 @@ at k, and E[exp(d u)] - 1 <= d^2 / 2 max E[u^2 exp(s u)] over s in [0, d]. That 
 lies below the geometric interpolation between s = 0 and s = -k / 2 or k, which are sums of the pass. As d falls the bound
 becomes Taylor's: full steps are taken near the maximum, the convergence is quadratic, and the likelihood never falls. With the
 scale held, Phi(k) gives way to mean(exp(k log(x / scale))), whose derivatives are bounded alike.
+
+Components that tie the shape climb the sum of their profiles, by the same step: its derivatives are the weighted means of theirs,
+and a mean of log-convex functions of s is log-convex. Each one's scale is then the best for the bound in place of Phi, so that what
+the step was sure to gain is gained.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ from mixtures.distributions.gamma import logs_of
 from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import exp, log, log_normal
+from mixtures.engine.ties import has_ties, is_tied
 
 SHAPE = 0
 SCALE = 1  # in the unit of the column
@@ -38,7 +43,8 @@ HELD = 2
 CENTRE = 3  # of the sums: the scale, but where those about it would overflow
 LOG_UNIT = 4
 CONSTANT = 5  # log shape - log scale - log unit
-SIZE = 6
+TIES = 6
+SIZE = 7
 
 # Statistics of a component, beside its weight.
 FIRST = 1  # sum of t
@@ -166,11 +172,9 @@ def _stretch(shape, slopes, curvature, below, above):
     if slopes[1] > 0.0:
         step = -log(shape * slopes[1]) / (1.0 + shape * curvature / slopes[1])
     step = min(max(step, -LOG_2), LOG_2)
-    end = above if rises else below
     for _ in range(60):
         change = shape * np.expm1(step)
-        share = change / shape if rises else -2.0 * change / shape
-        bound = max(curvature, curvature ** (1.0 - share) * end**share)
+        bound = _bound_of_spread(shape, change, curvature, below, above)
         if step - change * slopes[1] - 0.5 * change * change * bound >= 0.0:
             break
         step *= 0.5
@@ -182,52 +186,119 @@ def _maximize(statistics, parameters):
     outcome = 0
     for k in range(parameters.shape[0]):
         p = parameters[k]
-        total = statistics[k, 0]
-        if not total > 0.0 or (is_held(p[HELD], SHAPE) and is_held(p[HELD], SCALE)):
-            continue
-        mean = statistics[k, FIRST] / total
-        half, once, twice = statistics[k, HALF:ONCE] / total, statistics[k, ONCE:TWICE] / total, statistics[k, TWICE:] / total
-        if is_held(p[HELD], SCALE):
-            if p[CENTRE] == p[SCALE]:
-                slopes = (half[1] - mean, once[1] - mean, twice[1] - mean)
-                p[SHAPE], flags = _moved(p[SHAPE], _stretch(p[SHAPE], slopes, once[2], half[2], twice[2]))
-                outcome |= flags
-            else:
-                p[CENTRE] = p[SCALE]
-                outcome |= REPEAT | UNSETTLED
-            continue
-        level = log(once[0])
-        if not abs(level) <= FAR:
-            # Sums about another centre, please, which is never below the mean of the logs (Jensen).
-            p[CENTRE] = np.exp(min(max(log(p[CENTRE]) + max(level / p[SHAPE], mean), -690.0), 690.0))
-            outcome |= REPEAT | UNSETTLED
-        elif is_held(p[HELD], SHAPE):
-            p[SCALE] = p[CENTRE] = p[CENTRE] * np.exp(level / p[SHAPE])
-        else:
-            outcome |= _climb(p, mean, half, once, twice)
-    return outcome
+        if statistics[k, 0] > 0.0 and not is_tied(p[TIES], p[HELD], SHAPE):
+            outcome |= _maximize_one(statistics[k], p)
+    return outcome | _maximize_tied(statistics, parameters) if has_ties(parameters, TIES) else outcome
 
 
 @jit
-def _climb(p, mean, half, once, twice):
-    """Move the shape, and the scale with it, given the means of t and of each statistic; returns flags."""
-    shape = p[SHAPE]
+def _maximize_one(sums, p):
+    if is_held(p[HELD], SHAPE) and is_held(p[HELD], SCALE):
+        return 0
+    if _moves_centre(sums, p):
+        return REPEAT | UNSETTLED
+    if is_held(p[HELD], SHAPE):
+        p[SCALE] = p[CENTRE] = p[CENTRE] * np.exp(log(sums[ONCE] / sums[0]) / p[SHAPE])
+        return 0
+    view = _view(sums, p)
+    _, slopes, curvature, below, above = view
+    step = _stretch(p[SHAPE], slopes, curvature, below, above)
+    new, flags = _moved(p[SHAPE], step)
+    if not is_held(p[HELD], SCALE):
+        _settle_scale(sums, p, view, step, new, curvature)
+    p[SHAPE] = new
+    return flags
+
+
+@jit
+def _moves_centre(sums, p):
+    """Whether the sums should be taken about another centre, which is never below the mean of the logs (Jensen)."""
+    if is_held(p[HELD], SCALE):
+        if p[CENTRE] == p[SCALE]:
+            return False
+        p[CENTRE] = p[SCALE]
+        return True
+    level = log(sums[ONCE] / sums[0])
+    if abs(level) <= FAR:
+        return False
+    p[CENTRE] = np.exp(min(max(log(p[CENTRE]) + max(level / p[SHAPE], sums[FIRST] / sums[0]), -690.0), 690.0))
+    return True
+
+
+@jit
+def _view(sums, p):
+    """What a component says of its shape: the mean of t under the weights at it, and what :func:`_stretch` reads."""
+    total = sums[0]
+    mean = sums[FIRST] / total
+    half, once, twice = sums[HALF:ONCE] / total, sums[ONCE:TWICE] / total, sums[TWICE:] / total
+    if is_held(p[HELD], SCALE):
+        return 0.0, (half[1] - mean, once[1] - mean, twice[1] - mean), once[2], half[2], twice[2]
     m = once[1] / once[0]
     variance = max(once[2] / once[0] - m * m, 0.0)
     slopes = (half[1] / half[0] - mean, m - mean, twice[1] / twice[0] - mean)
-    below = np.exp(0.5 * shape * m) * (half[2] - 2.0 * m * half[1] + m * m * half[0]) / once[0]
-    above = np.exp(-shape * m) * (twice[2] - 2.0 * m * twice[1] + m * m * twice[0]) / once[0]
-    step = _stretch(shape, slopes, variance, max(below, 0.0), max(above, 0.0))
-    new, flags = _moved(shape, step)
-    change = new - shape
+    below = np.exp(0.5 * p[SHAPE] * m) * (half[2] - 2.0 * m * half[1] + m * m * half[0]) / once[0]
+    above = np.exp(-p[SHAPE] * m) * (twice[2] - 2.0 * m * twice[1] + m * m * twice[0]) / once[0]
+    return m, slopes, variance, max(below, 0.0), max(above, 0.0)
+
+
+@jit
+def _settle_scale(sums, p, view, step, new, spread):
+    """Give a component the scale of its `new` shape; `spread` is E[u^2 exp(s u)] between the two, or a bound of it."""
+    change = new - p[SHAPE]
     # The logarithm of mean(exp(new t)): to second order, or one of the sums.
-    level = log(once[0]) + change * m + np.log1p(0.5 * change * change * variance)
+    level = log(sums[ONCE] / sums[0]) + change * view[0] + np.log1p(0.5 * change * change * spread)
     if step == LOG_2 and new < LARGEST_SHAPE:
-        level = log(twice[0])
+        level = log(sums[TWICE] / sums[0])
     elif step == -LOG_2:
-        level = log(half[0])
-    p[SHAPE] = new
+        level = log(sums[HALF] / sums[0])
     p[SCALE] = p[CENTRE] = p[CENTRE] * np.exp(level / new)
+
+
+@jit
+def _bound_of_spread(shape, change, curvature, below, above):
+    """Largest E[u^2 exp(s u)] over s in [0, change]."""
+    rises = change > 0.0
+    share = change / shape if rises else -2.0 * change / shape
+    end = above if rises else below
+    return max(curvature, curvature ** (1.0 - share) * end**share)
+
+
+@jit
+def _maximize_tied(statistics, parameters):
+    count = parameters.shape[0]
+    total, shape, outcome = 0.0, 0.0, 0
+    for k in range(count):
+        p = parameters[k]
+        if is_tied(p[TIES], p[HELD], SHAPE) and statistics[k, 0] > 0.0:
+            total += statistics[k, 0]
+            shape = p[SHAPE]
+            if _moves_centre(statistics[k], p):
+                outcome = REPEAT | UNSETTLED
+    if outcome or not total > 0.0:
+        return outcome
+    s0 = s1 = s2 = curvature = below = above = 0.0
+    for k in range(count):
+        p = parameters[k]
+        if is_tied(p[TIES], p[HELD], SHAPE) and statistics[k, 0] > 0.0:
+            share = statistics[k, 0] / total
+            _, slopes, bend, low, high = _view(statistics[k], p)
+            s0 += share * slopes[0]
+            s1 += share * slopes[1]
+            s2 += share * slopes[2]
+            curvature += share * bend
+            below += share * low
+            above += share * high
+    step = _stretch(shape, (s0, s1, s2), curvature, below, above)
+    new, flags = _moved(shape, step)
+    for k in range(count):
+        p = parameters[k]
+        if not is_tied(p[TIES], p[HELD], SHAPE):
+            continue
+        if statistics[k, 0] > 0.0 and not is_held(p[HELD], SCALE):
+            view = _view(statistics[k], p)
+            spread = _bound_of_spread(shape, new - shape, view[2], view[3], view[4])
+            _settle_scale(statistics[k], p, view, step, new, spread)
+        p[SHAPE] = new
     return flags
 
 
@@ -268,6 +339,8 @@ class Weibull(Family):
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     uses_unit = True
     held = HELD
+    ties = TIES
+    tieable = ("shape",)
 
     def __init__(self, shape: float | None = None, scale: float | None = None) -> None:
         super().__init__(shape=shape, scale=scale)
@@ -295,7 +368,7 @@ class Weibull(Family):
         scale, upper = self.scale / column.unit, column.upper / column.unit
         # A start far from the rows would take long to get there.
         far = upper > 0.0 and self.shape * abs(np.log(upper) - np.log(scale)) > FAR
-        return self.shape, scale, 0.0, upper if far else scale, np.log(column.unit), 0.0
+        return self.shape, scale, 0.0, upper if far else scale, np.log(column.unit), 0.0, 0.0
 
     def _unpack(self, row, column):
         return Weibull(row[SHAPE], row[SCALE] * column.unit)

@@ -7,11 +7,11 @@ own packed parameters last, so that these are, for every component, a matrix of 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
-from mixtures._numba import bits_to_float, jit, matrix
-from mixtures._numba_calls import address_of
+from mixtures._numba import bits_to_float, float_to_bits, jit, matrix
+from mixtures._numba_calls import address_of, call_log_prior
 from mixtures.distributions.base import Family
 from mixtures.exceptions import ParameterError
 from mixtures.tails import Tails
@@ -25,6 +25,21 @@ def part_from(values, k, start):
     """Entries start.. of row k, as a matrix of one row."""
     width = values.shape[1]
     return matrix(values, k * width + start, 1, width - start)
+
+
+@jit
+def log_prior_of_bases(parameters, address, start):
+    """What the bases' priors add: the address of each one's kernel, 0 for none, and its packed parameters are at these places."""
+    value = 0.0
+    for k in range(parameters.shape[0]):
+        if parameters[k, address] != 0.0:
+            value += call_log_prior(float_to_bits(parameters[k, address]), part_from(parameters, k, start))
+    return value
+
+
+def innermost(distribution: Any) -> Any:
+    """What is inside all wrappers."""
+    return innermost(distribution.base) if isinstance(distribution, Wrapped) else distribution
 
 
 def computed(function: Callable[[Any], Any]) -> Any:
@@ -41,10 +56,16 @@ class Wrapped(Family):
     def __init__(self, base: Any, **values: Any) -> None:
         if not hasattr(base, "kernels"):
             raise ParameterError(f"{type(self).__name__}: expected a distribution with kernels of its own, found {base!r}")
+        if base.tied_names and not self.keeps_plates:
+            raise ParameterError(
+                f"{type(self).__name__}: {base!r} ties {', '.join(base.tied_names)} to other components, not to be parted from them"
+            )
         super().__init__(**values)
         vars(self)["base"] = base
 
     base: Any
+    keeps_plates: ClassVar[bool] = False
+    """Whether the base's kernels serve it as they are, together with its base's likes: what ties them stays whole."""
 
     kernels = computed(lambda self: self.base.kernels)
     support = computed(lambda self: self.base.support)
@@ -56,6 +77,10 @@ class Wrapped(Family):
     takes_missing = computed(lambda self: self.base.takes_missing)
     limit = computed(lambda self: self.base.limit)
     n_maxima = computed(lambda self: self.base.n_maxima)
+    prior = computed(lambda self: self.base.prior)
+    _is_penalised = computed(lambda self: self.base._is_penalised)
+    # Statistics of kernels of its own are for a subclass to speak of.
+    carries = computed(lambda self: self.kernels is self.base.kernels and self.base.carries)
 
     def _values(self) -> dict[str, Any]:
         own = dict(vars(self))
@@ -101,6 +126,17 @@ class Wrapped(Family):
         own = self.base.kernels
         kernels = {"prepare": own.prepare, "log_prob": own.log_prob, "accumulate": own.accumulate, "maximize": own.maximize}
         return [bits_to_float(address_of(kernel, role)) for role, kernel in kernels.items()]
+
+    def _prior_address(self) -> float:
+        """Address of the base's kernel of the prior, as :meth:`_addresses` has those of the others; 0.0 where there is no prior."""
+        own = self.base.kernels.log_prior
+        return bits_to_float(address_of(own, "log_prior")) if own is not None and self._is_penalised else 0.0
+
+    def _expected(self, row: Any, column: Any) -> Any:
+        return self.base._expected(row, column)
+
+    def _carried(self, statistics: Any, old: Any, new: Any, before: Any, after: Any) -> Any:
+        return self.base._carried(statistics, old, new, before, after)
 
     def _layout(self, column: Any) -> tuple[int, int]:
         layout: tuple[int, int] = self.base._layout(column)
@@ -154,3 +190,57 @@ class Transparent(Wrapped):
     def _tails(self) -> Any:
         tails = Tails(self.base)
         return tails.log_cdf, tails.log_sf, tails.isf
+
+
+class Constrained(Transparent):
+    """A wrapper that is the same distribution as its base: only what a fit may find differs."""
+
+    @property
+    def _tie_kind(self) -> Any:
+        return self.base._tie_kind
+
+    def _prior_of(self, name: str) -> Any:
+        return self.base._prior_of(name)
+
+    def log_prior(self) -> float:
+        """That of the base."""
+        return float(self.base.log_prior())
+
+    def _resolved(self, table: Any, columns: Any, weights: Any, n_components: int) -> Any:
+        return self._around(self.base._resolved(table, columns, weights, n_components))
+
+    @property
+    def _places(self) -> Mapping[str, int]:
+        places: Mapping[str, int] = self.base._places
+        return places
+
+    @property
+    def atoms(self) -> tuple[float, ...]:
+        """Those of a base that is a point mass; no attribute of others."""
+        found: tuple[float, ...] = self.base.atoms
+        return found
+
+    def sample(self, n: int = 1, random_state: Any = None) -> Any:
+        """Draw n rows, as the base does."""
+        return self.base.sample(n, random_state)
+
+    def to_scipy(self):
+        return self.base.to_scipy()
+
+    def cdf(self, x: Any) -> Any:
+        """That of the base."""
+        return self.base.cdf(x)
+
+    def quantile(self, probability: Any) -> Any:
+        """That of the base."""
+        return self.base.quantile(probability)
+
+    @property
+    def mean(self) -> Any:
+        """That of the base."""
+        return self.base.mean
+
+    @property
+    def variance(self) -> Any:
+        """That of the base."""
+        return self.base.variance

@@ -18,7 +18,16 @@ from mixtures._numba import float_to_bits, jit, jit_sums, wide_vectors
 from mixtures._numba_calls import call_accumulate, call_log_prob, call_maximize, call_prepare
 from mixtures.constraints import Whole, probability
 from mixtures.distributions.base import Kernels, generator_of
-from mixtures.distributions.wrapped import ACCUMULATE, LOG_PROB, MAXIMIZE, PREPARE, Wrapped, computed, part_from
+from mixtures.distributions.wrapped import (
+    ACCUMULATE,
+    LOG_PROB,
+    MAXIMIZE,
+    PREPARE,
+    Wrapped,
+    computed,
+    log_prior_of_bases,
+    part_from,
+)
 from mixtures.engine.plan import UNSETTLED, is_held
 from mixtures.exceptions import ParameterError
 
@@ -28,7 +37,8 @@ HELD = 5
 LOG_ZERO = 6  # log f(0)
 LOG_BASE = 7  # log(1 - probability)
 BASE_SHARE = 8  # of a zero
-HEAD = 9
+PRIOR = 9  # address of the kernel of the base's prior
+HEAD = 10
 ZEROS = 1  # statistics: sum of responsibilities of zeros; the base's own
 OWN = 2
 STILL = 1e-14
@@ -120,6 +130,11 @@ def _maximize(statistics, parameters):
     return outcome
 
 
+@jit
+def _log_prior(parameters):
+    return log_prior_of_bases(parameters, PRIOR, HEAD)
+
+
 class ZeroInflated(Wrapped):
     """Counts with more zeros than their distribution has: visits of which some could never happen, goods some never buy.
 
@@ -143,7 +158,7 @@ class ZeroInflated(Wrapped):
     """
 
     parameters = {"probability": probability}
-    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     held = HELD
     several_columns = False
     uses_unit = False
@@ -182,7 +197,20 @@ class ZeroInflated(Wrapped):
         return HEAD + n_parameters, OWN + n_statistics
 
     def _pack(self, column):
-        return [*self._addresses(), self.probability, 0.0, 0.0, 0.0, 0.0, *self.base._pack(column)]
+        return [*self._addresses(), self.probability, 0.0, 0.0, 0.0, 0.0, self._prior_address(), *self.base._pack(column)]
+
+    carries = computed(lambda self: self.base.carries)
+
+    def _expected(self, row, column):
+        own = self.base._expected(row[HEAD:], column)
+        if own is None:
+            return None
+        zeros = float(np.exp(self.log_prob([0.0])[0]))
+        return np.concatenate([[1.0, zeros], (1.0 - row[PROBABILITY]) * np.asarray(own)])
+
+    def _carried(self, statistics, old, new, before, after):
+        own = self.base._carried(statistics[OWN:], old[HEAD:], new[HEAD:], before, after)
+        return np.concatenate([statistics[:OWN], own])
 
     def _unpack(self, row, column):
         return ZeroInflated(self.base._unpack(row[HEAD:], column), row[PROBABILITY])

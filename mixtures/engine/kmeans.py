@@ -106,20 +106,30 @@ def first_above(cumulative, value):
 
 
 @jit
-def seed_centres(z, weights, seed, candidates, centres, scratch):
-    """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights, `candidates` tried for each centre. `scratch` is (5, m)."""
+def seed_centres(z, weights, seed, candidates, placed, centres, scratch):
+    """Greedy k-means++ (Arthur & Vassilvitskii 2007) with weights, `candidates` tried for each centre but those that are `placed`
+    (k,) already. `scratch` is (5, m)."""
     m = z.shape[1]
     closest, trial, best, chance, seen = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
     for i in range(m):
         closest[i] = np.inf
+    found = False
     for k in range(centres.shape[0]):
+        if placed[k]:
+            found = True
+            distances(z, centres, k, seen, trial)
+            for i in range(m):
+                closest[i] = trial[i] if trial[i] < closest[i] else closest[i]
+    for k in range(centres.shape[0]):
+        if placed[k]:
+            continue
         total = 0.0
         for i in range(m):
-            total += weights[i] * (closest[i] if k else 1.0)
+            total += weights[i] * (closest[i] if found else 1.0)
             chance[i] = total
         lowest = np.inf
         chosen = 0
-        for c in range(candidates if k else 1):
+        for c in range(candidates if found else 1):
             pick = first_above(chance, uniform(seed, k * candidates + c) * total)
             for j in range(z.shape[0]):
                 centres[k, j] = z[j, pick]
@@ -133,6 +143,7 @@ def seed_centres(z, weights, seed, candidates, centres, scratch):
                 chosen = pick
                 for i in range(m):
                     best[i] = trial[i]
+        found = True
         for i in range(m):
             closest[i] = best[i]
         for j in range(z.shape[0]):
@@ -140,8 +151,9 @@ def seed_centres(z, weights, seed, candidates, centres, scratch):
 
 
 @jit
-def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch):
+def improve(z, weights, hints, centres, labels, max_iter, sums, mass, nearest, scratch):
     """Lloyd's iterations. Labels (m,), -1 at first, become the nearest centre's, the first on a tie; `centres` (k, D) move.
+    Rows keep the label that `hints` (m,), or none, give them, if that is >= 0.
 
     `sums` and `mass` (k, D), `nearest` (m,) and `scratch` (5, m) are for use here only.
     """
@@ -160,6 +172,8 @@ def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch)
                 closer = trial[i] < lowest[i]
                 lowest[i] = trial[i] if closer else lowest[i]
                 nearest[i] = c if closer else nearest[i]
+        for i in range(hints.size):
+            nearest[i] = hints[i] if hints[i] >= 0 else nearest[i]
         changed = 0.0
         for i in range(m):
             changed += weights[i] if labels[i] != nearest[i] else 0.0
@@ -180,14 +194,16 @@ def improve(z, weights, centres, labels, max_iter, sums, mass, nearest, scratch)
 
 
 @jit
-def seed_rows(z, weights, seed, centres, scratch):
-    """Centres (k, D) at rows of z (D, m) drawn by weight; a row may be drawn twice."""
+def seed_rows(z, weights, seed, placed, centres, scratch):
+    """Centres (k, D) but those that are `placed` (k,) already at rows of z (D, m) drawn by weight; a row may be drawn twice."""
     chance = scratch[3]
     total = 0.0
     for i in range(z.shape[1]):
         total += weights[i]
         chance[i] = total
     for k in range(centres.shape[0]):
+        if placed[k]:
+            continue
         pick = first_above(chance, uniform(seed, k) * total)
         for j in range(z.shape[0]):
             centres[k, j] = z[j, pick] if z[j, pick] == z[j, pick] else 0.0

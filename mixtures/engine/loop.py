@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import operator
 from collections.abc import Callable
@@ -40,20 +39,21 @@ from mixtures.engine.plan import (
     Floats,
     Ints,
     Problem,
+    Sizes,
     Task,
     unfold,
 )
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
 from mixtures.engine.sweep import call_visit, merge, reset, scratch_for, visit, visit_chunks
-from mixtures.engine.team import Counter, Team
+from mixtures.engine.team import Counter, Team, run_together
 
 MAX_REPEATS = 3
 FALL = 1e-9
 """Fall of the objective, as a share of its size (at least 1), that no rounding explains."""
 ROUNDING = 1e-15
 """Gain, as a share of the objective's size (at least 1), that rounding hides."""
-SLICE = 2e8
+SLICE = 2e7
 """Cells times components that compiled code visits before it lets Python look for signals: a tenth of a second or so."""
 
 
@@ -111,20 +111,21 @@ def log_prior(plan, control, parameters, log_weights):
 
 
 @jit
-def has_settled(history, iteration, tolerance):
+def has_settled(history, iteration, n_comparable, tolerance):
     """Whether what is left to gain is below the tolerance: the last gain, and Aitken's estimate of the sum of all that follow,
     gain * c / (1 - c) where gains shrink by the factor c (McLachlan & Krishnan 2008, section 4.9). Where gains grow, as they do on
-    the way from a saddle, much is left."""
+    the way from a saddle, much is left: growth that lasts is no rounding. Of the last gains, `n_comparable` are comparable."""
     gain = history[iteration] - history[iteration - 1]
     if abs(gain) <= ROUNDING * max(1.0, abs(history[iteration])):
         return True
-    if not abs(gain) < tolerance:
-        return False
-    if iteration < 2:
+    if n_comparable < 2 or not abs(gain) < tolerance:
         return False
     before = history[iteration - 1] - history[iteration - 2]
     if abs(gain) >= abs(before):
-        return abs(gain) < 1e-3 * tolerance
+        if n_comparable < 3:
+            return False
+        is_growing = gain > before and before > history[iteration - 2] - history[iteration - 3] > 0.0
+        return not is_growing and abs(gain) < 1e-3 * tolerance
     shrinking = abs(gain) / abs(before)
     return abs(gain) * shrinking / (1.0 - shrinking) < tolerance
 
@@ -140,10 +141,10 @@ def update_weights(plan, control, totals, total_weight, log_weights):
 
 
 @jit
-def advance(plan, totals, control, is_pure, parameters, log_weights, trial, history, progress):
+def advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress):
     """All that lies between two passes: objective, stopping rule, M-step. Returns a status; CONTINUE asks for the next pass.
 
-    `is_pure`: whether its objective can be compared with that of the pass before.
+    `n_comparable`: of the passes just before, how many have objectives that can be compared with this one's.
     """
     iteration = progress[ITERATION]
     total_weight = 0.0
@@ -155,11 +156,11 @@ def advance(plan, totals, control, is_pure, parameters, log_weights, trial, hist
         return IMPOSSIBLE
     if not np.isfinite(objective):
         return NOT_A_NUMBER
-    if iteration > 0 and is_pure:
+    if n_comparable > 0:
         least = history[iteration - 1] - FALL * max(1.0, abs(objective))
         if control.watches and progress[UNWATCHED] == 0 and objective < least:
             return FELL
-        if control.tolerance > 0.0 and has_settled(history, iteration, control.tolerance):
+        if control.tolerance > 0.0 and has_settled(history, iteration, n_comparable, control.tolerance):
             return CONVERGED
     if iteration == control.max_iter:
         return EXHAUSTED
@@ -180,11 +181,20 @@ def advance(plan, totals, control, is_pure, parameters, log_weights, trial, hist
 
 
 @jit
+def sharpness_at(start, warming, iteration):
+    """Power of the posteriors in this iteration; by repeated products, which are the same in and out of compiled code."""
+    sharpness = start
+    for _ in range(iteration):
+        if sharpness >= 1.0:
+            break
+        sharpness *= warming
+    return min(1.0, sharpness)
+
+
+@jit
 def task_of(task, control, iteration):
     """The task of a pass of this iteration: posteriors sharpen from one to the next, and rows are drawn anew."""
-    sharpness, seed = task.sharpness, task.seed
-    if sharpness != 1.0:
-        sharpness = min(1.0, sharpness * control.warming**iteration)
+    sharpness, seed = sharpness_at(task.sharpness, control.warming, iteration), task.seed
     if seed >= 0:
         seed = stream(seed, iteration)
     empty, nothing = task.density, task.posterior
@@ -195,10 +205,13 @@ _task_of = getattr(task_of, "py_func", task_of)  # for Python: too little work t
 
 
 @jit
-def is_pure(task, control, iteration):
-    """Whether the objectives of this iteration and of the one before can be compared: no temperature between them, no draws."""
-    before = task.sharpness * control.warming ** (iteration - 1) if task.sharpness != 1.0 else 1.0
-    return before >= 1.0 and task.seed < 0
+def comparable_before(task, control, iteration):
+    """How many objectives just before that of this iteration, at most three, can be compared with it: no temperature, no draws."""
+    count = 0
+    if task.seed < 0:
+        while count < min(3, iteration) and sharpness_at(task.sharpness, control.warming, iteration - 1 - count) == 1.0:
+            count += 1
+    return count
 
 
 @jit
@@ -219,8 +232,8 @@ def climb(visit, plan, rows, task, control, until, parameters, log_weights, hist
     while status == CONTINUE and progress[ITERATION] < until:
         own = task_of(task, control, progress[ITERATION])
         sum_rows(visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
-        pure = is_pure(task, control, progress[ITERATION])
-        status = advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress)
+        n_comparable = comparable_before(task, control, progress[ITERATION])
+        status = advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress)
     return status
 
 
@@ -263,8 +276,8 @@ def em_steps(visit, problem, task, control, until, parameters, log_weights, hist
     reset(plan, totals)
     for chunk in range(chunks.shape[0]):
         merge(plan, totals, chunks[chunk])
-    pure = is_pure(task, control, progress[ITERATION])
-    return advance(plan, totals, control, pure, parameters, log_weights, trial, history, progress)
+    n_comparable = comparable_before(task, control, progress[ITERATION])
+    return advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress)
 
 
 @jit_entry
@@ -284,6 +297,11 @@ def label_steps(visit, problem, labels, beliefs, softness, max_steps, parameters
     return outcome
 
 
+def steps_of_a_slice(sizes: Sizes) -> int:
+    """M-steps that compiled code may do at a time."""
+    return max(1, int(SLICE / (sizes.n_rows * max(1, sizes.n_columns) * sizes.n_components)))
+
+
 class Course:
     """A run of EM: where it stands, and how it goes on.
 
@@ -293,12 +311,21 @@ class Course:
     history : (max_iter + 1,) objective before each M-step, of which `iteration` + 1 (one less before the first pass) are there.
     """
 
-    def __init__(self, problem: Problem, parameters: Floats, log_weights: Floats, task: Task, control: Control) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        parameters: Floats,
+        log_weights: Floats,
+        history: Floats | None,
+        progress: Ints | None,
+        task: Task,
+        control: Control,
+        status: int = CONTINUE,
+    ) -> None:
         self.problem, self.parameters, self.log_weights = problem, parameters, log_weights
-        self.task, self.control = task, control
-        self.history = np.empty(control.max_iter + 1)
-        self.progress = np.zeros(PROGRESS + problem.sizes.n_plates, dtype=np.int64)
-        self.status = CONTINUE
+        self.task, self.control, self.status = task, control, status
+        self.progress = np.zeros(PROGRESS + problem.sizes.n_plates, dtype=np.int64) if progress is None else progress
+        self.history = np.empty(control.max_iter + 1) if history is None else history
 
     def stop(self) -> None:
         """End here: one more pass tells the objective of what has been reached."""
@@ -315,17 +342,15 @@ class Course:
         """Flags of every plate's last M-step."""
         return self.progress[PROGRESS:]
 
-    def resume(self, parameters: Floats, log_weights: Floats, history: Floats, progress: Ints, status: int) -> None:
-        """Stand where another one got to, in the same model."""
-        self.parameters, self.log_weights, self.progress, self.status = parameters, log_weights, progress, status
-        self.history[: self.iteration + 1] = history[: self.iteration + 1]
-
     def run(self, n_threads: int, watch: Callable[[Course], bool] | None = None, until: int | None = None) -> None:
         """Go on to the end, or for `until` M-steps in all. Bits do not depend on `n_threads`. `watch` is called after every
         iteration and may say to stop, by True.
 
         A KeyboardInterrupt leaves everything as after some M-step.
         """
+        if self.status == CONTINUE and self.history.size <= self.control.max_iter:
+            past, self.history = self.history, np.empty(self.control.max_iter + 1)
+            self.history[: past.size] = past
         sizes, steps = self.problem.sizes, (address_of(visit, "visit"), self.problem, self.task, self.control)
         state = (self.parameters, self.log_weights, self.history, self.progress)
         n_chunks = -(-sizes.n_rows // CHUNK_ROWS)
@@ -333,7 +358,7 @@ class Course:
         # The last pass follows the last M-step.
         until = self.control.max_iter + 1 if until is None else until
         if n_threads == 1:
-            stride = 1 if watch else max(1, int(SLICE / (sizes.n_rows * max(1, sizes.n_columns) * sizes.n_components)))
+            stride = 1 if watch else steps_of_a_slice(sizes)
             while self.status == CONTINUE and self.iteration < until:
                 before = self.iteration
                 self.status = em_steps(*steps, min(before + stride, until), *state, NO_MATRIX)
@@ -345,7 +370,7 @@ class Course:
             while self.status == CONTINUE and self.iteration < until:
                 before = self.iteration
                 task = _task_of(self.task, self.control, before)
-                team.run(visit_chunks, steps[0], self.problem, task, self.parameters, self.log_weights, Counter, chunks)
+                team.run(visit_chunks, steps[0], self.problem, task, self.parameters, self.log_weights, chunks, Counter)
                 self.status = em_steps(*steps, 0, *state, chunks)
                 if watch and self.iteration > before and watch(self):
                     break
@@ -372,14 +397,8 @@ def evaluate(
         NO_MATRIX if posterior is None else posterior,
         NO_MATRIX if log_joint is None else log_joint,
     )
-    pass_over = (address_of(visit, "visit"), problem, task, parameters, log_weights)
     n_threads = min(n_threads, -(-problem.sizes.n_rows // CHUNK_ROWS))
-    if n_threads <= 1:
-        counter = ctypes.c_int64(0)
-        visit_chunks(*pass_over, ctypes.addressof(counter), NO_MATRIX)
-        return
-    with Team(n_threads) as team:
-        team.run(visit_chunks, *pass_over, Counter, NO_MATRIX)
+    run_together(n_threads, visit_chunks, address_of(visit, "visit"), problem, task, parameters, log_weights, NO_MATRIX)
 
 
 def fit_labels(

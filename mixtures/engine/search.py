@@ -21,30 +21,41 @@ RANDOM = 2
 
 
 @jit
-def label_rows(z, row_weights, kind, seed, lloyd, hints, centres, sums, mass, labels, nearest, scratch):
-    """Labels (m,) of the rows of z (D, m), by a kind of start. `hints` (m,), or none, are labels that some rows have, >= 0: their
-    mean is the centre of that label, and they keep it."""
+def label_rows(z, row_weights, kind, seed, lloyd, hints, centres, sums, mass, placed, labels, nearest, scratch):
+    """Labels (m,) of the rows of z (D, m), by a kind of start. `hints` (m,), or none, are labels that some rows have, >= 0, and
+    keep: their mean is the centre of that label, and the other centres are sought among the other rows (Basu, Banerjee & Mooney
+    2002, ICML 19). `scratch` is (6, m), `placed` (k,)."""
     k = centres.shape[0]
+    for c in range(k):
+        placed[c] = False
+    weights = row_weights
+    if hints.size:
+        weights = scratch[5]
+        centre_hints(z, row_weights, hints, sums, mass, placed, centres, weights)
     if kind == RANDOM:
-        seed_rows(z, row_weights, seed, centres, scratch)
+        seed_rows(z, weights, seed, placed, centres, scratch)
     else:
         candidates = 2 + np.int64(np.log(k)) if kind == THOROUGH else 1
-        seed_centres(z, row_weights, seed, candidates, centres, scratch)
+        seed_centres(z, weights, seed, candidates, placed, centres, scratch)
     for i in range(labels.size):
         labels[i] = -1
-    if hints.size:
-        centre_hints(z, row_weights, hints, sums, mass, centres)
-    improve(z, row_weights, centres, labels, lloyd if kind == THOROUGH else 1, sums, mass, nearest, scratch)
-    for i in range(hints.size):
-        labels[i] = hints[i] if hints[i] >= 0 else labels[i]
+    improve(z, row_weights, hints, centres, labels, lloyd if kind == THOROUGH else 1, sums, mass, nearest, scratch)
 
 
 @jit
-def centre_hints(z, row_weights, hints, sums, mass, centres):
-    """Centres of labels that some rows have: the mean of those rows, where they have the column."""
+def centre_hints(z, row_weights, hints, sums, mass, placed, centres, others):
+    """Centres of labels that some rows have, then `placed` (k,): the mean of those rows, where they have the column. `others` (m,)
+    are the weights of the rows without a label; of all rows, if none is without."""
+    for c in range(centres.shape[0]):
+        for j in range(z.shape[0]):
+            sums[c, j] = mass[c, j] = centres[c, j] = 0.0
+    total = 0.0
+    for i in range(hints.size):
+        others[i] = row_weights[i] if hints[i] < 0 else 0.0
+        total += others[i]
+        if hints[i] >= 0:
+            placed[hints[i]] = True
     for j in range(z.shape[0]):
-        for c in range(centres.shape[0]):
-            sums[c, j] = mass[c, j] = 0.0
         for i in range(hints.size):
             if hints[i] >= 0 and z[j, i] == z[j, i]:
                 sums[hints[i], j] += row_weights[i] * z[j, i]
@@ -52,6 +63,9 @@ def centre_hints(z, row_weights, hints, sums, mass, centres):
         for c in range(centres.shape[0]):
             if mass[c, j] > 0.0:
                 centres[c, j] = sums[c, j] / mass[c, j]
+    if total == 0.0:
+        for i in range(hints.size):
+            others[i] = row_weights[i]
 
 
 @jit
@@ -100,14 +114,16 @@ def try_starts(
     k, m, d = plan.n_components, z.shape[1], z.shape[0]
     part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
     scratch, trial = scratch_for(plan), np.empty(template.size)
-    lines, centres, sums, mass = np.empty((5, m)), np.empty((k, d)), np.empty((k, d)), np.empty((k, d))
+    lines, centres, sums, mass = np.empty((6, m)), np.empty((k, d)), np.empty((k, d)), np.empty((k, d))
     labels, nearest, every = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
+    placed = np.empty(k, dtype=np.bool_)
     while True:
         number = next_of(counter)
         if number >= kinds.size:
             return
         own, weights = parameters[number], log_weights[number]
-        label_rows(z, row_weights, kinds[number], stream(seed, number), lloyd, hints, centres, sums, mass, labels, nearest, lines)
+        own_seed = stream(seed, number)
+        label_rows(z, row_weights, kinds[number], own_seed, lloyd, hints, centres, sums, mass, placed, labels, nearest, lines)
         for i in range(m):
             every[order[i]] = labels[i]
         for i in range(template.size):
@@ -131,10 +147,10 @@ def try_starts(
 def label_starts(z, row_weights, kind, seed, number, lloyd, hints, n_components, labels):
     """Labels (m,) of the clusters of one start."""
     d, m = z.shape
-    lines, centres = np.empty((5, m)), np.empty((n_components, d))
+    lines, centres = np.empty((6, m)), np.empty((n_components, d))
     sums, mass = np.empty((n_components, d)), np.empty((n_components, d))
-    nearest = np.empty(m, dtype=np.int64)
-    label_rows(z, row_weights, kind, stream(seed, number), lloyd, hints, centres, sums, mass, labels, nearest, lines)
+    nearest, placed = np.empty(m, dtype=np.int64), np.empty(n_components, dtype=np.bool_)
+    label_rows(z, row_weights, kind, stream(seed, number), lloyd, hints, centres, sums, mass, placed, labels, nearest, lines)
 
 
 @jit
@@ -151,11 +167,12 @@ def label_all(visit, plan, rows, task, parameters, log_weights, labels, scratch)
 def split(z, row_weights, order, target, moved, seed, labels, centres, sums, mass, halves, nearest, own, lines):
     """Of the rows labelled `target`, those nearer to the second of two centres get the label `moved`; `order` (m,) are the places
     in `labels` of the rows of z (D, m). Two-means from greedy k-means++ seeds; the last five are scratch, `centres` (2, D)."""
+    placed = np.zeros(2, dtype=np.bool_)
     for i in range(own.size):
         own[i] = row_weights[i] if labels[order[i]] == target else 0.0
         halves[i] = -1
-    seed_centres(z, own, seed, 3, centres, lines)
-    improve(z, own, centres, halves, 10, sums, mass, nearest, lines)
+    seed_centres(z, own, seed, 3, placed, centres, lines)
+    improve(z, own, nearest[:0], centres, halves, 10, sums, mass, nearest, lines)
     for i in range(own.size):
         if own[i] > 0.0 and halves[i] == 1:
             labels[order[i]] = moved
@@ -206,6 +223,9 @@ def try_moves(
             visit, plan, rows, labels, task.posterior, softness, steps, values, weights, flags, scratch, part, totals, trial
         )
         put_back(plan, stays, template, values)
+        if not control.moves_weights:
+            for c in range(k):
+                weights[c] = mixing[c]
         prepare_plates(plan, values)
         for i in range(progress.shape[1]):
             progress[number, i] = 0

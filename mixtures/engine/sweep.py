@@ -320,7 +320,7 @@ call_visit = by_address("visit", types.none, PLAN, ROWS, TASK, FLOATS, FLOATS, t
 
 
 @jit_entry
-def visit_chunks(address, problem, task, parameters, log_weights, counter, statistics):
+def visit_chunks(address, problem, task, parameters, log_weights, statistics, counter):
     """Visit chunk after chunk, taking the next from the shared counter at this address; a row of `statistics` a chunk."""
     plan, rows = unfold(problem)
     scratch = scratch_for(plan)

@@ -58,6 +58,16 @@ class Team:
                 raise end
 
 
+def run_together(n_threads: int, function: Any, *arguments: Any) -> None:
+    """Call ``function(*arguments, address of a counter set to 0)`` in so many threads."""
+    if n_threads <= 1:
+        counter = ctypes.c_int64(0)
+        function(*arguments, ctypes.addressof(counter))
+        return
+    with Team(n_threads) as team:
+        team.run(function, *arguments, Counter)
+
+
 def available_threads() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

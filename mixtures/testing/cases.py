@@ -105,15 +105,10 @@ class Case:
         return self.distribution.fit(self.table(rows), sample_weight=weights)
 
     def objective(self, distribution: Any, rows: Rows, weights: npt.NDArray[np.float64]) -> float:
-        """What a fit maximises, over the sum of weights: the weighted log-likelihood, and the prior of a pseudo-count."""
+        """What a fit maximises, over the sum of weights: the weighted log-likelihood and the log-density of the priors."""
         with np.errstate(over="ignore"):  # far from a maximum the log-likelihood may be beyond float64
             value = float(weights @ self.log_prob(rows, distribution))
-        for part in parts(distribution):
-            pseudo = getattr(part, "pseudo_count", 0.0)
-            if pseudo:
-                chances = np.array([*part.probabilities, 1.0 - sum(part.probabilities)])
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    value += pseudo * float(np.log(chances).sum())
+        value += sum(part.log_prior() for part in parts(distribution) if hasattr(part, "log_prior"))
         return value / float(weights.sum())
 
     def require_same(self, found: Any, expected: Any, what: str) -> None:

@@ -135,6 +135,12 @@ def _moves(distribution: Any, constraint: Interval | Simplex, name: str) -> Iter
                 return rebuilt(moved / np.linalg.norm(moved))
 
             yield f"{name}[{i}]", turned, -1.0, 1.0
+    elif isinstance(constraint, Covariance) and np.ndim(value) < 2:
+        variances = np.asarray(value, dtype=float)
+        for i in range(variances.size):
+            place = np.arange(variances.size).reshape(variances.shape) == i
+            room = float(variances[place][0]) / 2
+            yield f"{name}[{i}]", lambda step, place=place: rebuilt(variances + step * place), -room, room
     elif isinstance(constraint, Covariance):
         matrix = np.asarray(value)
         room = float(np.linalg.eigvalsh(matrix)[0]) / 2

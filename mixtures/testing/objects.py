@@ -164,8 +164,10 @@ def _run(
         statistics[:, 0] = share.sum(axis=1)
         form(kernels.accumulate)(parameters, x, share, statistics)
         summed = statistics.copy()
+        prior = 0.0 if kernels.log_prior is None else form(kernels.log_prior)(prepared)
         outcome = form(kernels.maximize)(statistics, parameters)
     return {
+        "log_prior": np.array([prior]),
         "prepare": prepared,
         "log_prob": out,
         "accumulate": summed,
