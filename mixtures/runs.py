@@ -78,7 +78,7 @@ class Run:
 
     @property
     def height(self) -> float:
-        """The objective but for rounding, by which runs are ranked: those that meet on one hill stay in the order of their starts."""
+        """The objective but for rounding, by which runs are ranked: those that meet on one hill keep the order of their starts."""
         return round(self.objective, 9)
 
     @property
