@@ -20,6 +20,7 @@ from mixtures.exceptions import DataError, ParameterError
 from mixtures.parts import Parts, block_of, distinct
 from mixtures.plates import Plate, lay
 from mixtures.table import Table, address_of_row_0
+from mixtures.templates import Template
 
 
 class Assembly:
@@ -48,6 +49,48 @@ class Assembly:
         self.problem = self._describe(NO_FLOATS if weights is None else _in_range(weights, self._plates))
         loop.prepare(self.problem, self.parameters)
 
+    @classmethod
+    def like(cls, template: Template, table: Table, weights: Floats | None) -> Assembly:
+        """What is laid as it was over an earlier table, see :mod:`mixtures.templates`."""
+        new = object.__new__(cls)
+        new.table, new.door, new._components, new._codes = table, Door(), template.parts, []
+        new._columns = {j: table.column(j) for j in template.sources}
+        new._source_of = {j: place for place, j in enumerate(template.sources)}
+        new._plates = template.plates([table.column(j) for j in range(table.n_columns)])
+        new.parameters = new._pack()
+        places = [table.place(j) for j in template.sources]
+        new._sources = places
+        addresses = [address for address, _ in places] + [stride for _, stride in places]
+        whole = np.concatenate([template.described, addresses])
+        scales = new._scales()
+        sizes = template.sizes._replace(n_rows=table.n_rows)
+        rows = NO_FLOATS if weights is None else _in_range(weights, new._plates)
+        new.problem = Problem(sizes, whole, scales, rows)
+        loop.prepare(new.problem, new.parameters)
+        return new
+
+    @property
+    def source_columns(self) -> list[int]:
+        """Columns of the table, in the order of the sources of the rows."""
+        return list(self._source_of)
+
+    def _scales(self) -> Floats:
+        """Origins, units and fillers of the plates' columns."""
+        origins: list[float] = []
+        units: list[float] = []
+        fillers: list[float] = []
+        for plate in self._plates:
+            family = plate.family
+            for place in plate.places:
+                origins.append(place.origin if family is not None and family.uses_origin else 0.0)
+                units.append(place.unit if family is not None and family.uses_unit else 1.0)
+                fillers.append(0.0 if place.categories or not math.isfinite(place.lower) else place.lower)
+            if family is None:  # the row's number
+                origins.append(0.0)
+                units.append(1.0)
+                fillers.append(0.0)
+        return np.array(origins + units + fillers, dtype=np.float64)
+
     def _pack(self) -> Floats:
         values: list[float] = []
         for plate in self._plates:
@@ -61,15 +104,12 @@ class Assembly:
                 for distribution, place in zip(share.members, plate.grounds, strict=True):
                     packed += _pack(distribution, place, plate.n_parameters)
                 values += packed * share.count
-        return np.array(values, dtype=np.float64)
+        return np.fromiter(values, np.float64, len(values))  # a fifth faster than np.array
 
     def _describe(self, weights: Floats) -> Problem:
         described: list[int] = []
         coordinates: list[tuple[int, int, int, int]] = []
         columns: list[int] = []
-        origins: list[float] = []
-        units: list[float] = []
-        fillers: list[float] = []
         k = len(self._components)
         statistic = 0
         for plate in self._plates:
@@ -102,21 +142,13 @@ class Assembly:
             coordinates += own
             statistic += count * n_statistics
             columns += [self._source(j) for j in plate.columns]
-            for place in plate.places:
-                origins.append(place.origin if family is not None and family.uses_origin else 0.0)
-                units.append(place.unit if family is not None and family.uses_unit else 1.0)
-                fillers.append(0.0 if place.categories or not math.isfinite(place.lower) else place.lower)
-            if family is None:  # the row's number
-                origins.append(0.0)
-                units.append(1.0)
-                fillers.append(0.0)
         block = CHUNK_ROWS if self.door.components else _block_rows(len(columns) + 2 * k)
         n_sources = len(self._sources)
         n_coordinates = len(coordinates)
         sizes = Sizes(k, block, len(self._plates), n_coordinates, len(columns), self.table.n_rows, n_sources, 1 + k + statistic)
         places = [address for address, _ in self._sources] + [stride for _, stride in self._sources]
         whole = np.array([*described, *chain.from_iterable(coordinates), *columns, *places], dtype=np.int64)
-        return Problem(sizes, whole, np.array(origins + units + fillers, dtype=np.float64), weights)
+        return Problem(sizes, whole, self._scales(), weights)
 
     @property
     def plates(self) -> Sequence[Plate]:

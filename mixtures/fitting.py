@@ -24,6 +24,7 @@ from mixtures.settings import Settings
 from mixtures.spikes import is_doubtful
 from mixtures.standalone import complete, is_given, warn_floored
 from mixtures.table import Table
+from mixtures.templates import Template
 from mixtures.warn import warn
 
 SHORT_RUN = 20
@@ -55,8 +56,10 @@ def fit_mixture(
     mixing: Floats | None,
     settings: Settings,
     knowledge: Knowledge,
+    template: Template | None = None,
 ) -> Fit:
-    """Fit k `components` to the rows of `table`; `mixing` (k,) are the weights that EM starts from.
+    """Fit k `components` to the rows of `table`; `mixing` (k,) are the weights that EM starts from; `template` says how they are
+    laid, where that is known.
 
     EM starts at the parameters of a component that brings them. Equal components would stay equal for ever: they are taken
     for one family several times, whose start is to be found.
@@ -78,7 +81,7 @@ def fit_mixture(
         if settings.starved == "re-seed" and starved(run):
             run = _reseeded(Starter(components, given, table, weights, log_mixing, settings, knowledge), run, settings)
     else:
-        run = _searched(Starter(components, given, table, weights, log_mixing, settings, knowledge), settings)
+        run = _searched(Starter(components, given, table, weights, log_mixing, settings, knowledge, template), settings)
     while settings.starved == "drop" and starved(run) and not run.interrupted:
         run = _dropped(run, settings, knowledge)
     fit = _finish(run, table, settings)

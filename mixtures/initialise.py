@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_random_state
 
+from mixtures import templates
 from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
 from mixtures.e_steps import SOFT
@@ -60,20 +61,22 @@ class Starter:
         mixing: Floats,
         settings: Settings,
         knowledge: Knowledge,
+        template: templates.Template | None = None,
     ) -> None:
         self.seed = seed_of(settings.random_state)
         self._given = given
         self._kinds = _kinds(components, given)
         self._is_uniform = len(self._kinds) == 1 and not any(given)
-        completed: dict[int, Parts] = {}
-        for component, is_given in zip(components, given, strict=True):
-            if id(component) not in completed:
-                completed[id(component)] = complete(component, table, is_given)
-        self._components = [completed[id(component)] for component in components]
-        self.assembly = Assembly(self._components, table, weights)
+        self._incomplete = components
         self._settings = settings
         self._mixing = mixing
         self._table, self._weights = table, weights
+        if template is not None:
+            self.assembly = Assembly.like(template, table, weights)
+        else:
+            self.assembly = Assembly(self._components, table, weights)
+            if self._is_uniform:
+                templates.keep([part.component for part in components], table, list(components), self.assembly)
         self._widths = self.assembly.category_counts()
         k = len(components)
         size = SAMPLE_ROWS + SAMPLE_ROWS_PER_COMPONENT * k
@@ -85,6 +88,15 @@ class Starter:
         hints = knowledge.hints()
         self._hints = hints[sample.rows] if hints.size else hints
         self._hinted = np.isin(np.arange(k), self._hints)
+
+    @functools.cached_property
+    def _components(self) -> list[Parts]:
+        """The components, with every parameter that they lack from a start."""
+        completed: dict[int, Parts] = {}
+        for component, is_given in zip(self._incomplete, self._given, strict=True):
+            if id(component) not in completed:
+                completed[id(component)] = complete(component, self._table, is_given)
+        return [completed[id(component)] for component in self._incomplete]
 
     @functools.cached_property
     def _sample_table(self) -> Table:
@@ -142,7 +154,7 @@ class Starter:
         self, function: Any, count: int, n_steps: int, assembly: Assembly, knowledge: Knowledge, arguments: tuple[Any, ...]
     ) -> list[Run]:
         """Runs that a compiled function makes, the same ones for any number of threads."""
-        settings, k = self._settings, len(self._components)
+        settings, k = self._settings, len(self._given)
         control = settings.control(k, assembly.is_maximum_likelihood, not assembly.door.components)
         task = settings.task(knowledge, self.seed)
 

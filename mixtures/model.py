@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mixtures import templates
 from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.constraints import simplex
@@ -160,18 +161,27 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
             seen = np.flatnonzero(weights)
             knowledge, start = knowledge.take(seen), start if isinstance(start, str) else start.take(seen)
         settings = settings._replace(start=start)
+        if settings.concentrations and used is not None and not 1e-100 < used.max() < 1e100:
+            raise DataError(
+                "weights_prior: under a prior, weights count rows: expected the largest between 1e-100 and 1e100, found "
+                f"{used.max():.3g}"
+            )
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
-        parts = take_apart(components, table)
-        check_support(parts, table)
+        template = templates.find(components, table)
+        if template is None:
+            parts = take_apart(components, table)
+            check_support(parts, table)
+        else:
+            parts = template.parts
         mixing = None if self.weights is None else np.asarray(self.weights, dtype=float)
         if mixing is None and not self.learn_weights:
             mixing = np.full(k, 1.0 / k)
         if is_watched(self):
             with watcher(self, X) as watch:
-                result = fit_mixture(parts, table, used, mixing, settings._replace(watch=watch), knowledge)
+                result = fit_mixture(parts, table, used, mixing, settings._replace(watch=watch), knowledge, template)
         else:
-            result = fit_mixture(parts, table, used, mixing, settings, knowledge)
+            result = fit_mixture(parts, table, used, mixing, settings, knowledge, template)
         self._remember_columns(X, whole)
         self.components_ = result.components
         self.weights_ = result.weights
@@ -213,6 +223,14 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
             raise ParameterError(f"weights must be {len(components)} numbers, {simplex.words}, found {self.weights!r}")
         if self.weights_prior is not None and not self.learn_weights:
             raise ParameterError("weights_prior says nothing where learn_weights=False keeps weights as they are; give one of them")
+        concentrations = _concentrations(self.weights_prior, len(components))
+        if self.weights is not None:
+            for place, (weight, concentration) in enumerate(zip(self.weights, concentrations, strict=False)):
+                if weight == 0 and concentration > 1:
+                    raise ParameterError(
+                        f"weights[{place}] = 0 has density 0 under a weights_prior of concentration {concentration:g}; EM cannot "
+                        "start there"
+                    )
         if self.starved not in STARVED:
             raise ParameterError(f"starved must be one of {STARVED}, found {self.starved!r}")
         settings = Settings(
@@ -224,7 +242,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
             self.verbose,
             as_e_step(self.e_step),
             bool(self.learn_weights),
-            _concentrations(self.weights_prior, len(components)),
+            concentrations,
             self.starved,
             accelerate=bool(self.accelerate),
         )

@@ -246,6 +246,11 @@ def require_kernels(components: Sequence[Any]) -> None:
             )
 
 
+def open_priors(components: Sequence[Any]) -> list[str]:
+    """Where priors stand that leave something to be taken from the rows."""
+    return [where for where, factor in _factors_of(components) if not getattr(getattr(factor, "prior", None), "is_complete", True)]
+
+
 def carries(components: Sequence[Any]) -> bool:
     """Whether statistics taken under some parameters tell what they would be under others."""
     return all(factor.carries for _, factor in _factors_of(components))

@@ -34,6 +34,11 @@ class Table:
         self._origin: npt.NDArray[np.int64] | None = None
 
     @property
+    def is_plain_array(self) -> bool:
+        """Whether it is an array of float64, read where it lies."""
+        return self._array is not None
+
+    @property
     def n_columns(self) -> int:
         return len(self._columns)
 

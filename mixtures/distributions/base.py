@@ -289,10 +289,15 @@ class Family(Declared):
         if bound.is_complete:
             return bound
         places = [bound._place(table, column) for column in columns]
-        ground: Any = places if self.reads_block else places[0]
-        start = bound._start(ground)
-        known = {name: value for name, value in bound._values().items() if value is not None}
-        return start if not known and type(start) is type(bound) else type(bound)(**{**start._values(), **known})
+        return bound._completed_on(places if self.reads_block else places[0])
+
+    def _completed_on(self, ground: Any) -> Self:
+        """As :meth:`_completed`, told of its column, or of all of a block, for a distribution with all that columns teach."""
+        if self.is_complete:
+            return self
+        start = self._start(ground)
+        known = {name: value for name, value in self._values().items() if value is not None}
+        return start if not known and type(start) is type(self) else type(self)(**{**start._values(), **known})
 
     def _covering(self, table: Table, columns: Sequence[int], held: Sequence[str] = ()) -> Self:
         """This distribution with the ends of its support, but for those held, moved out to hold every row of its columns."""

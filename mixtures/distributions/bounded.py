@@ -317,13 +317,19 @@ class Bounded(Constrained):
             raise ParameterError(f"Bounded: expected a family, or one of which some parameters are held, found {base!r}")
         if base.held is None and len(base.parameters) > 1:
             raise ParameterError(f"Bounded: {type(base).__name__} cannot hold one of its parameters and learn the others")
-        vars(self)["bounds"] = {name: self._interval(name, pair) for name, pair in bounds.items()}
+        intervals = {name: self._interval(name, pair) for name, pair in bounds.items()}
+        vars(self)["bounds"] = {name: (_open(low), _open(high)) for name, (low, high) in intervals.items()}
         for name in bounds:
             value = base.parameter_values()[name]
             if value is not None and not self._keeps(name, value):
                 raise ParameterError(f"Bounded: {name} must start between its bounds {bounds[name]}, found {value!r}")
 
-    bounds: dict[str, tuple[float, float]]
+    bounds: dict[str, tuple[float | None, float | None]]
+
+    def _limits(self) -> dict[str, tuple[float, float]]:
+        """The bounds, open ends being infinite."""
+        ends = vars(self).get("bounds", {}).items()
+        return {name: (-math.inf if low is None else low, math.inf if high is None else high) for name, (low, high) in ends}
 
     def _interval(self, name: str, pair: Any) -> tuple[float, float]:
         constraint = self.base.parameters.get(name)
@@ -352,7 +358,7 @@ class Bounded(Constrained):
         return "covariance" in self.bounds and isinstance(innermost(self.base), MultivariateNormal)
 
     def _keeps(self, name: str, value: Any) -> bool:
-        low, high = self.bounds[name]
+        low, high = self._limits()[name]
         if np.ndim(value) or isinstance(self.base.parameters[name], Covariance):
             found = np.linalg.eigvalsh(value) if np.ndim(value) == 2 else np.atleast_1d(np.asarray(value, dtype=float))
             rounding = 1e-12 * float(np.abs(found).max())
@@ -363,7 +369,7 @@ class Bounded(Constrained):
     def parameters(self):
         """Those of the base, the bounded ones in their intervals."""
         own = dict(getattr(vars(self).get("base"), "parameters", {}))
-        for name, (low, high) in vars(self).get("bounds", {}).items():
+        for name, (low, high) in self._limits().items():
             if isinstance(own[name], Interval):
                 ends = [(">=", low), ("<=", high)]
                 words = [own[name].words, *(f"{sign} {end:.15g}" for sign, end in ends if math.isfinite(end))]
@@ -390,30 +396,31 @@ class Bounded(Constrained):
         return Bounded, self.base._plate_kind, tuple(self.bounds), self._is_covariance
 
     def __repr__(self) -> str:
-        words = (f"{name}=({_word(low)}, {_word(high)})" for name, (low, high) in self.bounds.items())
+        words = (f"{name}={pair!r}" for name, pair in self.bounds.items())
         return f"Bounded({self.base!r}, {', '.join(words)})"
 
     def __hash__(self) -> int:
         return hash((Bounded, self.base, tuple(self.bounds.items())))
 
     def __reduce__(self) -> Any:
-        return _rebuild, (self.base, self._pairs())
-
-    def _pairs(self) -> dict[str, Any]:
-        return {name: (_open(low), _open(high)) for name, (low, high) in self.bounds.items()}
+        return _rebuild, (self.base, self.bounds)
 
     def _around(self, base: Any, **arguments: Any) -> Bounded:
         """Around `base`, its parameters moved inside the bounds."""
         moved = {}
-        for name, (low, high) in self.bounds.items():
+        for name, (low, high) in self._limits().items():
             value = base.parameter_values()[name]
             if value is not None and not self._keeps(name, value):
                 moved[name] = _clipped(value, low, high)
-        return Bounded(base.replaced(**moved) if moved else base, **self._pairs())
+        return Bounded(base.replaced(**moved) if moved else base, **self.bounds)
 
     def replaced(self, **parameters: Any) -> Bounded:
         """This distribution with other values for some of its parameters, which must lie inside their bounds."""
-        return Bounded(self.base.replaced(**parameters), **self._pairs())
+        try:
+            base = self.base.replaced(**parameters)
+        except ParameterError as error:
+            raise ParameterError(f"Bounded: {error}") from None
+        return Bounded(base, **self.bounds)
 
     def _completed(self, table, columns):
         return self._around(self.base._completed(table, columns))
@@ -436,6 +443,15 @@ class Bounded(Constrained):
         bounded = {self.base._places[name] for name in self.bounds}
         return shifted([row for row in self.base._coordinates(column) if row[3] not in bounded], self._head())
 
+    carries = computed(lambda self: self.base.carries)
+
+    def _expected(self, row, column):
+        return self.base._expected(row[self._head() :], column)
+
+    def _carried(self, statistics, old, new, before, after):
+        head = self._head()
+        return self.base._carried(statistics, old[head:], new[head:], before, after)
+
     def _pack(self, column):
         own = self.base.kernels.log_prior
         prior = 0.0 if own is None else bits_to_float(address_of(own, "log_prior"))
@@ -443,12 +459,12 @@ class Bounded(Constrained):
         head = [*self._addresses(), prior, self._head()]
         if self._is_covariance:
             unit = max(place.unit for place in column)
-            low, high = self.bounds["covariance"]
+            low, high = self._limits()["covariance"]
             return [*head, len(column), low / unit / unit, high / unit / unit, *packed]
         held = -1 if self.base.held is None else self.base.held
         places = self.base._places
         head += [len(self.bounds), 0.0, held, (1 << len(places)) - 1]
-        for name, (low, high) in self.bounds.items():
+        for name, (low, high) in self._limits().items():
             place = self._place_of(name, column)
             ends = [math.inf if math.isinf(end) else self.base.replaced(**{name: end})._pack(column)[place] for end in (low, high)]
             head += [1 << places[name], place, -math.inf if math.isinf(low) else ends[0], ends[1]]
@@ -457,7 +473,7 @@ class Bounded(Constrained):
     def _place_of(self, name: str, column: Any) -> int:
         """Where a parameter is packed: the first place, before all that is derived from it, at which two values of it differ."""
         low, high = self.bounds[name]
-        one = low if low > -math.inf else high
+        one: Any = high if low is None else low
         constraint = self.base.parameters[name]
         other = next(x for x in (0.5 * one, 2.0 * one, one - 1.0, one + 1.0) if x != one and constraint.contains(x))
         rows = [np.asarray(self.base.replaced(**{name: value})._pack(column)) for value in (one, other)]
@@ -481,10 +497,6 @@ def _clipped(value: Any, low: float, high: float) -> Any:
 
 def _open(end: float) -> float | None:
     return None if math.isinf(end) else end
-
-
-def _word(end: float) -> str:
-    return "None" if math.isinf(end) else repr(end)
 
 
 def _rebuild(base: Any, bounds: dict[str, Any]) -> Bounded:

@@ -15,7 +15,6 @@ import numpy as np
 from mixtures._numba import bits_to_float, jit
 from mixtures._numba_calls import address_of
 from mixtures.constraints import Simplex
-from mixtures.distributions import multivariate_normal
 from mixtures.distributions.base import Kernels
 from mixtures.distributions.categorical import PROBABILITIES, Categorical
 from mixtures.distributions.multinomial import PROBABILITIES as SHARES
@@ -256,9 +255,9 @@ class Frozen(Constrained):
         covariance, given, kind, share, incomplete = -1, False, 0, 0, False
         if name == "mean":
             d, size = len(column), len(column)
-            place = multivariate_normal.HEAD + multivariate_normal.MEAN * d
-            covariance = multivariate_normal.HEAD + 6 * d + multivariate_normal.COVARIANCE * d * d
-            share = multivariate_normal.HEAD + normal_blocks.SHARE * d
+            place = normal_blocks.HEAD + normal_blocks.MEAN * d
+            covariance = normal_blocks.HEAD + 6 * d + normal_blocks.COVARIANCE * d * d
+            share = normal_blocks.HEAD + normal_blocks.SHARE * d
             given = "covariance" not in self.parameters
             kind = KINDS.index(innermost(self.base).kind)
             incomplete = any(cell.n_missing for cell in column)

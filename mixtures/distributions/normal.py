@@ -402,13 +402,13 @@ class Normal(Family):
         return SIZE, 3
 
     def _pack(self, column):
-        mean, std = self._in_units(column)
+        unit = column.unit
+        mean, std = (self.mean - column.origin) / unit, self.std / unit
         centre = 0.0 if abs(mean) <= NEAR_MEAN * std else mean
-        log_unit = 0.0 if column.unit == 1.0 else np.log(column.unit)
+        floor, log_unit = column.floor / unit, 0.0 if unit == 1.0 else np.log(unit)
         if self.prior is None:
-            return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        of = packed_prior(self.prior, column.origin, column.unit)
-        return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, *of
+            return mean, std, centre, floor, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        return mean, std, centre, floor, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, *packed_prior(self.prior, column.origin, unit)
 
     def _unpack(self, row, column):
         mean, std, *_ = row.tolist()

@@ -1,7 +1,7 @@
 """A shape or a rate that several Gamma laws share: the exact maximum of all their likelihoods together.
 
 Of component k let the weight be w_k, the mean of its rows m_k, that of their logarithms L_k, and s_k = log m_k - L_k >= 0. What
-is to be made large, the sum of w_k (a_k log r_k - log Gamma(a_k) + a_k L_k - r_k m_k), is concave in shapes a and rates r
+is to be made large, the sum of w_k (a_k log r_k - log-gamma of a_k + a_k L_k - r_k m_k), is concave in shapes a and rates r
 together, since a psi'(a) > 1: a stationary point is the maximum.
 
 - One shape a. A component whose rate is free has r_k = a / m_k, and contributes the slope w_k (log a - psi(a) - s_k); one whose

@@ -129,18 +129,18 @@ def log_prior(plan, control, parameters, log_weights):
 def has_settled(history, iteration, n_comparable, tolerance):
     """Whether what is left to gain is below the tolerance: the last gain, and Aitken's estimate of the sum of all that follow,
     gain * c / (1 - c) where gains shrink by the factor c (McLachlan & Krishnan 2008, section 4.9). Where gains grow, as they do on
-    the way from a saddle, much is left: growth that lasts is no rounding. Of the last gains, `n_comparable` are comparable."""
+    the way from a saddle, much is left; the first step towards one gains so much that the second seems to be the end, so that two
+    gains are too few to tell. The last `n_comparable` gains can be compared."""
     gain = history[iteration] - history[iteration - 1]
     if abs(gain) <= ROUNDING * max(1.0, abs(history[iteration])):
         return True
-    if n_comparable < 2 or not abs(gain) < tolerance:
+    if n_comparable < 3 or not abs(gain) < tolerance:
         return False
     before = history[iteration - 1] - history[iteration - 2]
-    if abs(gain) >= abs(before):
-        if n_comparable < 3:
-            return False
-        is_growing = gain > before and before > history[iteration - 2] - history[iteration - 3] > 0.0
-        return not is_growing and abs(gain) < 1e-3 * tolerance
+    if gain > before > 0.0:
+        return False
+    if abs(gain) >= abs(before):  # rounding
+        return abs(gain) < 1e-3 * tolerance
     shrinking = abs(gain) / abs(before)
     return abs(gain) * shrinking / (1.0 - shrinking) < tolerance
 
