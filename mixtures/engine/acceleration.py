@@ -153,12 +153,13 @@ def all_that_follows(state, history, iteration):
     (Dempster, Laird & Rubin 1977): about s' H s / 2 = s' I r / 2 is left to gain, of which the step gains between a half and
     the whole of r' I r. So their ratio is at most that of the lengths of s, the extrapolation included, and r. Just after an
     extrapolation gains fall fast, from what it stirred up, and their own ratio tells nothing of the slow directions. Nor does
-    least squares where these are many: so, if there were extrapolations, as much as came of the last ones may follow.
+    least squares where these are many: so, as much as came of the last iterations may follow. 0 where nothing was extrapolated:
+    then the gains themselves tell.
     """
+    if state[GOOD] == 0.0:
+        return 0.0
     gain = abs(history[iteration] - history[iteration - 1]) * (1.0 + state[AHEAD])
-    if state[GOOD] > 0.0:
-        gain = max(gain, history[iteration] - history[max(0, iteration - DEPTH)])
-    return gain
+    return max(gain, history[iteration] - history[max(0, iteration - DEPTH)])
 
 
 @jit
