@@ -49,10 +49,10 @@ def statistics_of(problem: Problem, task: Task, parameters: Floats, log_weights:
     n_threads = min(n_threads, n_chunks)
     if n_threads <= 1:
         counter = ctypes.c_int64(0)
-        visit_chunks(*work, ctypes.addressof(counter), chunks)
+        visit_chunks(*work, chunks, ctypes.addressof(counter))
     else:
         with Team(n_threads) as team:
-            team.run(visit_chunks, *work, Counter, chunks)
+            team.run(visit_chunks, *work, chunks, Counter)
     merge_chunks(problem, chunks, totals)
     return totals
 
