@@ -76,7 +76,7 @@ class Door:
         self.components: list[Any] = []
         self._data: list[npt.NDArray[np.float64]] = []
         self._observed: list[npt.NDArray[np.bool_]] = []
-        self._weights: list[npt.NDArray[np.float64] | None] = []
+        self._weights: list[npt.NDArray[np.float64]] = []
         self.error: BaseException | None = None
         self._function: Any = None
         self._address = 0
@@ -89,7 +89,7 @@ class Door:
         self.components.append(component)
         self._data.append(data)
         self._observed.append(np.logical_not(np.isnan(data).any(axis=1)))
-        self._weights.append(None)
+        self._weights.append(np.zeros(len(data)))  # before threads share it; memory that is not written to costs nothing
         return bits_to_float(self._address), float(len(self.components) - 1), 0.0
 
     def raise_error(self) -> None:
@@ -138,10 +138,7 @@ class Door:
                 other += values.reshape(rows)
             elif role == ACCUMULATE:
                 numbers = _matrix(x_address, columns, rows)[-1]
-                weights = self._weights[place]
-                if weights is None:
-                    weights = self._weights[place] = np.zeros(len(self._data[place]))
-                weights[int(numbers[0]) : int(numbers[0]) + rows] = other
+                self._weights[place][int(numbers[0]) : int(numbers[0]) + rows] = other
             else:
                 self._fit(place)
                 other[OUTCOME] = 0.0
@@ -152,7 +149,6 @@ class Door:
 
     def _fit(self, place: int) -> None:
         component, data, seen, weights = self.components[place], self._data[place], self._observed[place], self._weights[place]
-        assert weights is not None
         # A mixture within a mixture climbs by one EM step from where it is, rather than starting anew.
         fit = getattr(component, "_em_step", component.fit)
         if seen.all():

@@ -155,7 +155,8 @@ class Starter:
     ) -> list[Run]:
         """Runs that a compiled function makes, the same ones for any number of threads."""
         settings, k = self._settings, len(self._given)
-        control, task = settings.control(k, assembly.is_maximum_likelihood), settings.task(knowledge, self.seed)
+        control = settings.control(k, assembly.is_maximum_likelihood, not assembly.door.components)
+        task = settings.task(knowledge, self.seed)
 
         def made(until: int) -> list[Run]:
             width, n_plates = min(until, settings.max_iter) + 1, assembly.problem.sizes.n_plates

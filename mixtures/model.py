@@ -55,6 +55,8 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
     start : where EM starts, for components without parameters: "clusters" (weighted k-means++, in several variants in turn),
         "random" (around rows drawn at random), labels (n,) or responsibilities (n, k) of all rows, from whose M-step EM goes on.
     starved : "report", "drop" or "re-seed": what becomes of a component that is left without rows.
+    accelerate : bool; True: iterations are extrapolated where that raises the objective, which saves most of those of a slow fit.
+        False, or a `tol` of 0: EM's own steps. See :mod:`mixtures.engine.acceleration`.
     random_state : int, RandomState or None, for starts.
     n_jobs : int or None, threads; None for every processor this process may use. Results have the same bits for any number.
     verbose : int; 1 logs every run at level INFO of the logger ``mixtures``; 2 shows a progress bar, too (extra ``progress``).
@@ -101,6 +103,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
         n_init: int | None = None,
         start: Any = "clusters",
         starved: str = "report",
+        accelerate: bool = True,
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -117,6 +120,7 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
         self.n_init = n_init
         self.start = start
         self.starved = starved
+        self.accelerate = accelerate
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -157,6 +161,11 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
             seen = np.flatnonzero(weights)
             knowledge, start = knowledge.take(seen), start if isinstance(start, str) else start.take(seen)
         settings = settings._replace(start=start)
+        if settings.concentrations and used is not None and not 1e-100 < used.max() < 1e100:
+            raise DataError(
+                "weights_prior: under a prior, weights count rows: expected the largest between 1e-100 and 1e100, found "
+                f"{used.max():.3g}"
+            )
         if table.n_rows < k:
             raise DataError(f"expected at least as many rows as components, found n_samples={table.n_rows} for {k} components")
         template = templates.find(components, table)
@@ -214,6 +223,14 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
             raise ParameterError(f"weights must be {len(components)} numbers, {simplex.words}, found {self.weights!r}")
         if self.weights_prior is not None and not self.learn_weights:
             raise ParameterError("weights_prior says nothing where learn_weights=False keeps weights as they are; give one of them")
+        concentrations = _concentrations(self.weights_prior, len(components))
+        if self.weights is not None:
+            for place, (weight, concentration) in enumerate(zip(self.weights, concentrations, strict=False)):
+                if weight == 0 and concentration > 1:
+                    raise ParameterError(
+                        f"weights[{place}] = 0 has density 0 under a weights_prior of concentration {concentration:g}; EM cannot "
+                        "start there"
+                    )
         if self.starved not in STARVED:
             raise ParameterError(f"starved must be one of {STARVED}, found {self.starved!r}")
         settings = Settings(
@@ -225,8 +242,9 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Streaming, 
             self.verbose,
             as_e_step(self.e_step),
             bool(self.learn_weights),
-            _concentrations(self.weights_prior, len(components)),
+            concentrations,
             self.starved,
+            accelerate=bool(self.accelerate),
         )
         return components, settings
 

@@ -139,7 +139,7 @@ class Position:
         totals = np.empty(assembly.problem.sizes.n_statistics)
         totals[layout.statistic_places] = values
         log_weights = self.log_weights.copy()
-        control = settings.control(len(log_weights), watches=False)
+        control = settings.control(len(log_weights), watches=False, is_compiled=False)
         outcome, flags, objective = maximum_of(
             assembly.problem, control, totals, assembly.parameters, log_weights, self.repeats < MAX_REPEATS
         )
@@ -244,6 +244,11 @@ def require_kernels(components: Sequence[Any]) -> None:
                 f"{where}, {type(factor).__name__}: expected a family with kernels, found a distribution that fits itself to all "
                 "its rows: it has no statistics that could be added up. Read its rows at once, by fit"
             )
+
+
+def open_priors(components: Sequence[Any]) -> list[str]:
+    """Where priors stand that leave something to be taken from the rows."""
+    return [where for where, factor in _factors_of(components) if not getattr(getattr(factor, "prior", None), "is_complete", True)]
 
 
 def carries(components: Sequence[Any]) -> bool:

@@ -60,7 +60,7 @@ class NormalInverseGamma(Value):
     Examples
     --------
     >>> from mixtures.distributions import Normal
-    >>> Normal(prior=NormalInverseGamma(0.0, 1.0, 2.0, 3.0)).fit([4.0]).variance
+    >>> round(Normal(prior=NormalInverseGamma(0.0, 1.0, 2.0, 3.0)).fit([4.0]).variance, 9)
     1.75
     """
 

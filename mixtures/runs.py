@@ -200,7 +200,8 @@ class BestOfChain:
 
 def begin(assembly: Assembly, log_weights: Floats, settings: Settings, knowledge: Knowledge = NOTHING, seed: int = 0) -> Run:
     """A run that starts at an assembly's parameters and these weights, which change in place."""
-    control = settings.control(assembly.problem.sizes.n_components, assembly.is_maximum_likelihood)
+    k = assembly.problem.sizes.n_components
+    control = settings.control(k, assembly.is_maximum_likelihood, not assembly.door.components)
     task = settings.task(knowledge, seed)
     run = Run(assembly, Course(assembly.problem, assembly.parameters, log_weights, None, None, task, control))
     if settings.watch is not None:

@@ -30,6 +30,7 @@ class Settings(NamedTuple):
     starved: str = "report"
     start: Any = "clusters"
     """"clusters", "random", or :class:`mixtures.knowledge.Knowledge` of every row: labels, or responsibilities."""
+    accelerate: bool = True
     watch: Any = None
     """Called with the run after every iteration; True ends it. See :mod:`mixtures.watching`."""
 
@@ -50,11 +51,15 @@ class Settings(NamedTuple):
             NO_MATRIX,
         )
 
-    def control(self, n_components: int, watches: bool) -> Control:
-        """How EM goes on from pass to pass; `watches`: every component maximises its likelihood."""
+    def control(self, n_components: int, watches: bool, is_compiled: bool) -> Control:
+        """How EM goes on from pass to pass; `watches`: every component maximises its likelihood; `is_compiled`: none lives in
+        Python only."""
         constant, extra = 0.0, np.zeros(n_components)
         if self.concentrations and self.learn_weights:
             concentrations = np.array(self.concentrations)
             constant = float(gammaln(concentrations.sum()) - gammaln(concentrations).sum())
             extra = concentrations - 1.0
-        return Control(self.max_iter, self.tol, self.learn_weights, watches, self.e_step.warming, extra, constant)
+        # Hard assignments settle in finitely many steps, drawn ones never; a tolerance of 0 asks for EM's own steps.
+        steady = not self.e_step.draws and self.e_step.components != 1 and self.tol > 0.0
+        accelerates = self.accelerate and steady and watches and is_compiled and n_components > 1
+        return Control(self.max_iter, self.tol, self.learn_weights, watches, self.e_step.warming, extra, constant, accelerates)

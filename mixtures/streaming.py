@@ -35,7 +35,7 @@ from mixtures.engine.plan import FLOORED, Floats
 from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning, ParameterError
 from mixtures.history import History
 from mixtures.parts import take_apart
-from mixtures.position import Maximum, Position, carries, require_carriers, require_kernels
+from mixtures.position import Maximum, Position, carries, open_priors, require_carriers, require_kernels
 from mixtures.settings import Settings
 from mixtures.standalone import warn_floored
 from mixtures.statistics import Statistics
@@ -129,7 +129,7 @@ class Streaming:
             known = seen if known is None else known + seen
         if known is not None:
             self.columns_ = known
-            if self.is_complete:
+            if self.is_complete and not open_priors(self._state()[0]):
                 self._kept_position = self._standing(known)
         return self
 
@@ -201,7 +201,8 @@ class Streaming:
         NotFittedError : components lack parameters.
         DataError : a cell, a weight or the shape cannot be used.
         FitError : a row has density zero under every component.
-        ParameterError : a component exists in Python only, and has no statistics that add up; or two given ones are equal.
+        ParameterError : a component exists in Python only, and has no statistics that add up; or its prior leaves something open;
+            or two given ones are equal.
 
         Examples
         --------
@@ -219,6 +220,11 @@ class Streaming:
             raise ParameterError(
                 f"components {places} are equal, and EM would leave them equal: give them other parameters, or begin with fit or "
                 "partial_fit, which find a start"
+            )
+        if where := open_priors(self._state()[0]):
+            raise ParameterError(
+                f"{where[0]}: its prior leaves open what a fit takes from all rows: give it all its numbers, or begin with fit or "
+                "partial_fit, which take them from the rows that they see first"
             )
         settings = self._settings()
         table, weights = self._read(X, sample_weight)
@@ -335,7 +341,9 @@ class Streaming:
         start: Any = self
         settings = self._settings()
         require_carriers(self.components_ if hasattr(self, "components_") else self._listed_components())
-        if not hasattr(self, "components_") and (not self.is_complete or self._repeated()):
+        if not hasattr(self, "components_") and (
+            not self.is_complete or self._repeated() or open_priors(self._listed_components())
+        ):
             start = self._started(X, y, sample_weight)
         table, weights = start._read(X, sample_weight, one_column=y is None)
         seen = start._seen(table)

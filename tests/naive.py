@@ -43,7 +43,7 @@ def refit(distribution, values, weights):
     mean = weights @ values / total
     match distribution:
         case Normal():
-            return Normal(mean, np.sqrt(weights @ (values - mean) ** 2 / total))
+            return Normal(mean, max(np.sqrt(weights @ (values - mean) ** 2 / total), 1e-300))  # 0 upon a single row
         case Exponential():
             return Exponential(1 / mean)
         case Poisson():
@@ -92,3 +92,8 @@ def em_step(weights, components, columns, sample_weight, keep=0, sharpness=1.0, 
             new[k][j] = refit(component[j], values, shares[rows, k])
     learned = shares.sum(axis=0) / sample_weight.sum() if learn_weights else weights
     return learned, new, sample_weight @ density / sample_weight.sum() / sharpness
+
+
+def is_narrow(components):
+    """Whether a Normal is on its way to a single row, where each step multiplies rounding without bound."""
+    return any(isinstance(factor, Normal) and factor.std < 0.1 for component in components for factor in component)

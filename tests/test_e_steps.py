@@ -170,19 +170,16 @@ def fitted(weights, components, columns, sample_weight, kind, **arguments):
 
 
 def naive_steps(weights, components, columns, sample_weight, kind, count):
-    """Objectives before each step and after the last, weights and components; None on the way to a single row."""
+    """Objectives before each step and after the last, weights and components; None where a Normal is on its way to a single row."""
     objectives, sharpness = [], kind.sharpness
     for _ in range(count + 1):
         state = weights, components
         options = {"keep": kind.components, "sharpness": min(sharpness, 1.0)}
-        try:
-            weights, components, before = naive.em_step(*state, columns, sample_weight, **options)
-        except ParameterError:  # a Normal upon a single row
+        if naive.is_narrow(components):
             return None
+        weights, components, before = naive.em_step(*state, columns, sample_weight, **options)
         objectives.append(before)
         sharpness *= kind.warming
-        if any(isinstance(factor, Normal) and factor.std < 0.1 for component in components for factor in component):
-            return None
     return objectives, *state
 
 

@@ -1,4 +1,4 @@
-"""Under a prior a fit is the most probable value of the parameters: the maximum of likelihood times prior, by densities of scipy's."""
+"""Under a prior a fit is the most probable value of the parameters: the maximum of likelihood times prior, by scipy's densities."""
 
 import itertools
 import math
@@ -207,12 +207,14 @@ def test_a_fit_is_the_most_probable_value(member):
 def test_a_prior_travels_with_its_distribution(member):
     assert pickle.loads(pickle.dumps(member)) == member
     fitted = member.fit(rows_of(member)[0])
-    assert fitted.prior == member.prior and type(fitted) is type(member)
+    assert fitted.prior == member.prior
+    assert type(fitted) is type(member)
     names = {name: value for name, value in fitted._values().items() if name not in member.parameters}
     assert type(member)(**names).fit(rows_of(member)[0]).prior == member.prior
     assert member.n_parameters == member.replaced(prior=None).n_parameters
     if member.prior is not None:
-        assert member != member.replaced(prior=None) and "prior=" in repr(member)
+        assert member != member.replaced(prior=None)
+        assert "prior=" in repr(member)
         assert member.replaced(prior=None).log_prior() == 0.0
 
 
@@ -223,15 +225,13 @@ def test_families_under_a_prior_obey_the_laws(member):
 
 @each_member
 def test_one_row_and_rows_that_agree_have_a_most_probable_value(member):
-    if isinstance(member, Multinomial):
-        rows = np.array([[3.0, 0.0, 1.0]])
-    else:
-        rows = rows_of(member)[0][:1]
+    rows = np.array([[3.0, 0.0, 1.0]]) if isinstance(member, Multinomial) else rows_of(member)[0][:1]
     for x in (rows, np.repeat(rows, 7, axis=0)):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             fitted = member.fit(x)
-        assert np.isfinite(numbers_of(fitted)).all() and np.isfinite(fitted.log_prob(x)).all()
+        assert np.isfinite(numbers_of(fitted)).all()
+        assert np.isfinite(fitted.log_prob(x)).all()
         ones = np.ones(len(x))
         best = penalised(fitted, x, ones)
         for place in range(len(numbers_of(fitted))):
@@ -310,7 +310,8 @@ def test_held_parameters_stay_and_the_rest_is_most_probable():
     prior = NormalInverseGamma(3.0, 2.5, 4.0, 7.0)
     for start, name in ((Normal(0.5, 1.0, prior=prior), "mean"), (Normal(0.5, 1.0, prior=prior), "std")):
         fitted = Frozen(start, name).fit(x, weights)
-        assert getattr(fitted.base, name) == getattr(start, name) and fitted.base.prior == prior
+        assert getattr(fitted.base, name) == getattr(start, name)
+        assert fitted.base.prior == prior
         other = "std" if name == "mean" else "mean"
         found = minimize(
             lambda point, other=other, base=fitted.base: -penalised(base.replaced(**{other: point[0]}), x, weights),
@@ -474,9 +475,9 @@ def test_priors_of_what_components_tie_must_agree():
     wrong = other.replaced(scale=4.0)
     with pytest.raises(ParameterError, match="components tie std, but their priors of it differ"):
         GeneralMixtureModel([Tied(Normal(0.0, 1.0, prior=one), "std"), Tied(Normal(5.0, 1.0, prior=wrong), "std")]).fit(x)
+    blocks = [MultivariateNormal((k, k), np.eye(2), tied=True) for k in (0.0, 5.0)]
+    blocks[1] = blocks[1].replaced(prior=NormalInverseWishart((0.0, 0.0), 1.0, 4.0, np.eye(2)))
     with pytest.raises(ParameterError, match="of which only some have a prior"):
-        blocks = [MultivariateNormal((k, k), np.eye(2), tied=True) for k in (0.0, 5.0)]
-        blocks[1] = blocks[1].replaced(prior=NormalInverseWishart((0.0, 0.0), 1.0, 4.0, np.eye(2)))
         GeneralMixtureModel([*blocks, *blocks]).fit(np.column_stack([x, x[::-1]]))
     with pytest.raises(ParameterError, match="Gamma: parameters that components tie can have no prior"):
         GeneralMixtureModel([Tied(Gamma(1.0, 1.0, prior=Gamma(2.0, 1.0)), "rate")] * 2).fit(x + 1)
@@ -557,8 +558,11 @@ def test_only_what_is_open_is_replaced():
     held = Frozen(Normal(mean=1.0, prior=NormalInverseGamma()), "mean")
     component = Product(held, closed)
     one, other, third = resolve_priors(take_apart([component, component, Product(plain, closed)], table), table, None, 3)
-    assert one is other and one.factors[1] is third.factors[1] is closed and third.factors[0] is plain
-    assert one.factors[0].held_names == ("mean",) and one.factors[0].base.prior.is_complete
+    assert one is other
+    assert one.factors[1] is third.factors[1] is closed
+    assert third.factors[0] is plain
+    assert one.factors[0].held_names == ("mean",)
+    assert one.factors[0].base.prior.is_complete
 
 
 def test_rows_that_tell_no_scale():
@@ -574,7 +578,8 @@ def test_rows_that_tell_no_scale():
         plane = MultivariateNormal(prior=NormalInverseWishart()).fit(x)
     for one in (fitted, plane):
         scale = np.array(one.prior.scale)
-        assert (scale == np.diag(np.diagonal(scale))).all() and np.linalg.eigvalsh(one.covariance)[0] > 0
+        assert (scale == np.diag(np.diagonal(scale))).all()
+        assert np.linalg.eigvalsh(one.covariance)[0] > 0
     for X, family in (([1e200, 2e200], Normal), ([[1e-200], [2e-200]], MultivariateNormal)):
         prior = NormalInverseGamma() if family is Normal else NormalInverseWishart()
         with pytest.raises(DataError, match=r"column 0: values to 2e.200 have (co)?variances that are no float64"):
@@ -646,7 +651,7 @@ def test_the_objective_of_a_mixture_never_falls(name):
     assert_never_falls(model.history_)
 
 
-@pytest.mark.filterwarnings("ignore:components .* have less than one row left:mixtures.exceptions.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore:components .* have no rows left:mixtures.exceptions.DegenerateWarning")
 @pytest.mark.parametrize("kind", ["full", "diagonal", "spherical"])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("missing", [0.0, 0.2])
@@ -669,11 +674,23 @@ def test_a_prior_keeps_components_from_single_rows():
     start = [(-1.0, 1.0), (1.0, 1.0), (9.0, 1.0)]
     with pytest.warns(DegenerateWarning):
         GeneralMixtureModel([Normal(*one) for one in start], max_iter=300, tol=1e-3).fit(x)
-    prior = Normal(prior=NormalInverseGamma()).prior.filled(x.mean(), x.var(), 3)
+    prior = NormalInverseGamma()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="components .* have less than one row left")
+        warnings.filterwarnings("ignore", message="components .* have no rows left")
         model = GeneralMixtureModel([Normal(*one, prior=prior) for one in start], max_iter=3000).fit(x)
     assert min(component.std for component in model.components_) > 0.05
+    assert {component.prior.shape for component in model.components_} == {1.5}
+    assert model.components_[0].prior.scale == pytest.approx(0.5 * x.var() / 9, rel=1e-12)
+
+
+def test_starts_are_found_under_open_priors():
+    random = np.random.default_rng(15)
+    x = np.concatenate([random.normal(-4.0, 1.0, (60, 2)), random.normal(4.0, 1.0, (40, 2))])
+    for component in (MultivariateNormal(prior=NormalInverseWishart()), Product(*[Normal(prior=NormalInverseGamma())] * 2)):
+        model = GeneralMixtureModel(component, 2, random_state=0).fit(x)
+        assert sorted(np.bincount(model.labels_)) == [40, 60]
+        assert model.history_[-1] == pytest.approx(objective(model, x, np.ones(len(x))), rel=1e-9)
+        assert_never_falls(model.history_)
 
 
 # --- refusals ---
@@ -722,8 +739,8 @@ def test_categories_under_a_prior_keep_their_concentrations_in_any_order():
     model = GeneralMixtureModel(together, max_iter=3, tol=0).fit(np.array(list("abcaabbcabca"), dtype=object)[:, None])
     first = model.components_[0]
     assert dict(zip(first.categories, first.prior.concentration, strict=True)) == {"c": 1.0, "a": 2.0, "b": 30.0}
+    others = [Categorical((0.5, 0.5), "ab", prior=Dirichlet((2.0, 2.0))), Categorical((0.5, 0.5), "bc")]
     with pytest.raises(ParameterError, match="give every component all of them"):
-        others = [Categorical((0.5, 0.5), "ab", prior=Dirichlet((2.0, 2.0))), Categorical((0.5, 0.5), "bc")]
         GeneralMixtureModel(others).fit(np.array(["a", "b", "c"], dtype=object)[:, None])
 
 

@@ -1,5 +1,7 @@
 """Components that exist in Python only take the same steps, and what they raise reaches the caller."""
 
+import sys
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +11,7 @@ from sklearn.mixture import GaussianMixture
 
 from mixtures import GeneralMixtureModel
 from mixtures.distributions import Normal
+from mixtures.door import ACCUMULATE, Door
 
 
 class PlainNormal:
@@ -95,8 +98,15 @@ class Stumbling(PlainNormal):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("error", [RuntimeError("out of breath"), KeyboardInterrupt()], ids=repr)
-@pytest.mark.parametrize("method", ["log_prob", "fit"])
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [
+        ("log_prob", RuntimeError("out of breath")),
+        ("fit", RuntimeError("out of breath")),
+        ("log_prob", KeyboardInterrupt()),  # before the first iteration; after it, tests/test_interrupts.py
+    ],
+    ids=repr,
+)
 def test_the_exception_of_a_component_reaches_the_caller(method, error, n_jobs):
     x = np.random.default_rng(12).normal(size=40000)
     model = GeneralMixtureModel([Normal(1, 1), Normal(-1, 1)], max_iter=2, tol=0, n_jobs=n_jobs).fit(x)
@@ -118,3 +128,28 @@ def test_the_exception_of_a_component_reaches_who_asks():
         with pytest.raises(RuntimeError) as caught:
             model.predict_proba(x)
         assert caught.value is error
+
+
+def test_threads_that_fill_in_the_first_responsibilities_lose_none():
+    # Each chunk's thread writes its rows; in the first pass of a fit, all of them at once.
+    count, rows = 8, 50000  # large enough for an allocation to take a while
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            door, barrier = Door(), threading.Barrier(count)
+            door.add(Normal(0, 1), np.zeros((count * rows, 1)))
+
+            def fill(thread, door=door, barrier=barrier):
+                numbers, ones = np.arange(thread * rows, (thread + 1) * rows, dtype=float), np.ones(rows)
+                barrier.wait()
+                door._call(ACCUMULATE, 0, 1, rows, numbers.ctypes.data, ones.ctypes.data)
+
+            threads = [threading.Thread(target=fill, args=(thread,)) for thread in range(count)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert door._weights[0].sum() == count * rows
+    finally:
+        sys.setswitchinterval(interval)

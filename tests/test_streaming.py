@@ -16,6 +16,7 @@ from mixtures.columns import Columns
 from mixtures.distributions import (
     Bernoulli,
     BetaBinomial,
+    Bounded,
     Categorical,
     Dirichlet,
     DirichletMultinomial,
@@ -33,6 +34,7 @@ from mixtures.distributions import (
     Poisson,
     Product,
     StudentT,
+    Tied,
     Truncated,
     Uniform,
     VonMises,
@@ -43,6 +45,7 @@ from mixtures.engine.plan import CHUNK_ROWS
 from mixtures.exceptions import DataError, DegenerateWarning, FitError, NotFittedError, ParameterError
 from mixtures.parts import take_apart
 from mixtures.position import Position
+from mixtures.priors import NormalInverseGamma
 from mixtures.settings import Settings
 from mixtures.streaming import step_size
 from mixtures.table import Table
@@ -63,6 +66,11 @@ def members():
     yield Frozen(Gamma(1.0, 2.0), "rate")
     yield Frozen(Uniform(-1.0, 2.0))
     yield LocationScale(Gamma(2.0, 1.0), 3.0, 2.0)
+    yield Tied(Normal(1.0, 2.0), "std")
+    yield Bounded(Normal(1.0, 1.0), std=(0.5, 1.5))
+    yield Bounded(MultivariateNormal((0.0, 1.0), ((2.0, 1.0), (1.0, 2.0))), covariance=(0.5, 5.0))
+    yield Poisson(3.0, prior=Gamma(2.0, 1.0))
+    yield Normal(1.0, 2.0, prior=NormalInverseGamma(0.0, 1.0, 2.0, 1.0))
     yield ZeroInflated(Poisson(2.0), 0.3)
     yield ZeroInflated(Poisson(7.0), 0.1)
     yield LocationScale(ZeroInflated(Poisson(2.0), 0.3), -1.0, 1.0)
@@ -73,6 +81,8 @@ def case_of(member, n=N_ROWS):
     rows = make_case(member, None, None, 3).rows
     rows = np.ascontiguousarray(np.resize(member.sample(n, random_state=4), (n, rows.shape[1])))
     other = member.fit(rows[: max(3, min(40, len(rows)))])
+    if isinstance(member, Tied):
+        other = other.replaced(std=member.base.std)  # they share it from the start
     components = [member] if other == member else [member, other]
     return rows, components
 
@@ -345,6 +355,16 @@ def test_unseen_categories_are_refused_unless_a_pseudo_count_allows_them():
     assert model.partial_fit(later).components_[0].probabilities[1] > 0.2
 
 
+def test_priors_that_leave_something_open_take_it_from_the_first_rows_or_are_refused():
+    x = np.random.default_rng(25).normal(np.repeat([-5.0, 5.0], 200), 1.0)
+    components = [Normal(-4.0, 1.0, prior=NormalInverseGamma()), Normal(4.0, 1.0, prior=NormalInverseGamma())]
+    with pytest.raises(ParameterError, match="component 0: its prior leaves open"):
+        model_of(components).survey(x).summarize(x)
+    model = model_of(components).partial_fit(x)
+    assert model.components_[0].prior.is_complete
+    assert not model.summarize(x).is_beyond
+
+
 def test_equal_components_are_given_a_start_or_refused():
     x = np.random.default_rng(24).normal(np.repeat([-5.0, 5.0], 200), 1.0)
     model = GeneralMixtureModel(Normal(0.0, 1.0), 2, random_state=0)
@@ -525,8 +545,10 @@ def test_parameters_are_the_maximum_of_the_statistics_that_they_expect(member):
         assert values in ("Multinomial", "DirichletMultinomial")
         return
     values = here.carried(values, there)
+    # They are the maximum of the likelihood: of so many rows that a prior is nothing beside them.
+    weight = 1e12 if getattr(member, "prior", None) is not None else 1000.0
     for _ in range(100):
-        found = there.maximized(values * 1000.0, settings).position
+        found = there.maximized(values * weight, settings).position
         values, there = there.carried(values, found), found
     expected, reached = member.log_prob(rows), there.components[0].log_prob(rows)
     np.testing.assert_allclose(reached, expected, rtol=1e-7, atol=1e-7)

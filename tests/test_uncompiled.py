@@ -1,4 +1,4 @@
-"""Families whose kernels are long give the same with numba switched off, as a debugger wants it."""
+"""Families whose kernels are long, and all kinds of E-step, give the same with numba switched off, as a debugger wants it."""
 
 import os
 import subprocess
@@ -51,3 +51,39 @@ def test_without_numba(start):
     np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-6, atol=1e-6)
     assert found[1][1].sum() == pytest.approx(found[0][1].sum(), abs=1e-10)
+
+
+MIXTURES = """
+import warnings
+import numpy as np
+from mixtures import GeneralMixtureModel
+from mixtures.distributions import Normal, Poisson
+from mixtures.e_steps import truncated
+warnings.simplefilter("ignore")
+x = np.random.default_rng(60).poisson(np.arange(30) % 2 * 6 + 1.0).astype(float)
+known = np.where(np.arange(30) % 5 == 0, np.arange(30) % 2, -1)
+cases = [
+    ({"e_step": "hard"}, {}),
+    ({"e_step": truncated(2), "weights_prior": 3.0}, {}),
+    ({"e_step": "tempered", "learn_weights": False}, {}),
+    ({"e_step": "stochastic"}, {}),
+    ({"weights_prior": [1.0, 2.0, 5.0]}, {"labels": known}),
+    ({}, {"responsibilities": np.where(known[:, None] < 0, 1.0, 0.2 + (known[:, None] == np.arange(3)))}),
+]
+found = []
+for settings, arguments in cases:
+    for components in ([Normal(0, 1), Poisson(5.0), Normal(8, 2)], [Poisson(), Poisson(), Normal()]):
+        model = GeneralMixtureModel(components, tol=0, max_iter=6, n_init=1, random_state=0, n_jobs=1, **settings)
+        found.append([model.fit(x, **arguments).lower_bound_, *model.weights_])
+print(repr(np.array(found).tolist()))
+"""
+
+
+def test_kinds_of_e_step_without_numba():
+    found = []
+    for switch in ("0", "1"):
+        environment = {**os.environ, "NUMBA_DISABLE_JIT": switch}
+        command = [sys.executable, "-c", MIXTURES]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
+        found.append(eval(ran.stdout))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)

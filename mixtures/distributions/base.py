@@ -192,6 +192,14 @@ class Family(Declared):
     """Parameters that are an end of the support, -1.0 the lower and 1.0 the upper one. Their maximum lies at the outermost row,
     where the likelihood has no gradient: further in, that row is impossible."""
 
+    coordinates: ClassVar[Sequence[tuple[int, int, int, int]]] = ()
+    """What a step of an accelerator may move among the packed parameters of a column (or of all, of a block), a row each: its kind,
+    one of :mod:`mixtures.engine.coordinates`, its place, how many numbers it is, and the number of the declared parameter that it
+    belongs to. None for parameters in which the likelihood is not smooth."""
+
+    unmoved: ClassVar[Mapping[str, str]] = {}
+    """Parameters that have no coordinates, and why; besides the ``ends`` of a support."""
+
     limit: ClassVar[str] = ""
     """What it means that a fit returned ``LIMIT``, in words: a warning follows the name of family and column with them."""
 
@@ -245,10 +253,9 @@ class Family(Declared):
         """(P, S): parameters and statistics per component, for one column."""
 
     def _coordinates(self, column: Column) -> Sequence[tuple[int, int, int, int]]:
-        """What a step of an accelerator may move among the packed parameters of a column (or of all, of a block): for each
-        coordinate its kind, its place, how many numbers it is and the number of the declared parameter that it belongs to, which
-        may be held. None for parameters in which the likelihood is not smooth."""
-        return ()
+        """The ``coordinates`` of distributions over such a column (over all of them, of a block), where these are no constant of
+        the class."""
+        return self.coordinates
 
     @abstractmethod
     def _pack(self, column: Column) -> Sequence[float]:

@@ -17,6 +17,7 @@ from mixtures.constraints import probability, zero_one
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.beta import Beta
 from mixtures.engine.conjugate import log_beta_density
+from mixtures.engine.coordinates import FRACTION
 from mixtures.engine.special import log
 from mixtures.engine.ties import pooled
 
@@ -117,6 +118,7 @@ class Bernoulli(Family):
     support = zero_one
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     carries = True
+    coordinates = ((FRACTION, PROBABILITY, 1, 0),)
     several_columns = True
     ties = TIES
 

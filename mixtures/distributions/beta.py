@@ -24,6 +24,7 @@ import scipy.stats
 from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import concentration, fraction
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import (
@@ -360,6 +361,7 @@ class Beta(Family):
     support = fraction
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     carries = True
+    coordinates = ((LOG, ALPHA, 1, 0), (LOG, BETA, 1, 1))
     held = HELD
     ties = TIES
 

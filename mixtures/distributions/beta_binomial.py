@@ -30,6 +30,7 @@ from mixtures._numba import inline, jit, wide_vectors
 from mixtures.constraints import Whole, concentration, counting
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.concentrations import SMALLEST_SHARE, climb_concentrations
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.counts import factorial_excess
 from mixtures.engine.plan import LIMIT, UNSETTLED, is_held
 from mixtures.engine.rising_sums import add_counts, add_grouped, evaluate, group_counts, sums_for, tabulate
@@ -405,6 +406,7 @@ class BetaBinomial(Family):
     )
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     carries = True
+    coordinates = ((LOG, ALPHA, 1, 0), (LOG, BETA, 1, 1))
     held = HELD
     limit = (
         "alpha or beta is held at a bound: counts scatter no more than a Binomial's (use Binomial there), or all of them are 0 or "

@@ -24,6 +24,7 @@ from mixtures.constraints import Whole, counting, probability
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.beta import Beta
 from mixtures.engine.conjugate import log_beta_density
+from mixtures.engine.coordinates import FRACTION
 from mixtures.engine.plan import is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import HALF_LOG_2PI, deviance, leading_half, log, log_one_plus, stirling_error
@@ -196,6 +197,7 @@ class Binomial(Family):
     parameters = {"probability": probability}
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     carries = True
+    coordinates = ((FRACTION, PROBABILITY, 1, 0),)
     held = HELD
     ties = TIES
 

@@ -25,7 +25,6 @@ for multivariate normal mixture models"; Won et al. 2013, "Condition-number-regu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,6 +53,7 @@ from mixtures.distributions.wrapped import (
     innermost,
     part_from,
 )
+from mixtures.engine.coordinates import shifted
 from mixtures.engine.eigenvalues import clip_eigenvalues
 from mixtures.engine.normal_blocks import SHARE
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED
@@ -431,15 +431,26 @@ class Bounded(Constrained):
     def _covering(self, table, columns, held=()):
         return self._around(self.base._covering(table, columns, held))
 
-    def _coordinates(self, column: Any) -> Sequence[tuple[int, int, int, int]]:
-        return ()  # an accelerator knows no bounds
-
     def _head(self) -> int:
         return DIMENSION + 3 if self._is_covariance else BOUNDS + 4 * len(self.bounds)
 
     def _layout(self, column):
         n_parameters, n_statistics = self.base._layout(column)
         return self._head() + n_parameters, n_statistics
+
+    def _coordinates(self, column):
+        # Beyond its bound a parameter may be likelier, but from there EM comes back.
+        bounded = {self.base._places[name] for name in self.bounds}
+        return shifted([row for row in self.base._coordinates(column) if row[3] not in bounded], self._head())
+
+    carries = computed(lambda self: self.base.carries)
+
+    def _expected(self, row, column):
+        return self.base._expected(row[self._head() :], column)
+
+    def _carried(self, statistics, old, new, before, after):
+        head = self._head()
+        return self.base._carried(statistics, old[head:], new[head:], before, after)
 
     def _pack(self, column):
         own = self.base.kernels.log_prior

@@ -21,6 +21,7 @@ from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import nonnegative, simplex
 from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.distributions.dirichlet import Dirichlet
+from mixtures.engine.coordinates import SIMPLEX
 from mixtures.engine.special import log
 from mixtures.engine.ties import add_up
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
@@ -295,6 +296,9 @@ class Categorical(Family):
     def _layout(self, column):
         size = len(column.categories)
         return PROBABILITIES + 3 * size + 1, size + 2  # a last statistic swallows categories that were never seen
+
+    def _coordinates(self, column):
+        return ((SIMPLEX, PROBABILITIES, len(column.categories), 0),)
 
     def _pack(self, column):
         at = dict(zip(self.categories, self.probabilities, strict=True))

@@ -87,6 +87,7 @@ class Degenerate(Family):
     """
 
     parameters = {"value": real}
+    unmoved = {"value": "a point mass has no likelihood beside its point"}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     n_maxima = 2

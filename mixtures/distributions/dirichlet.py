@@ -30,6 +30,7 @@ import scipy.stats
 from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import concentrations
 from mixtures.distributions.base import Family, Kernels, generator_of
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.linear import add_linear
 from mixtures.engine.plan import FLOORED, is_held
 from mixtures.engine.posterior import weighted_total
@@ -271,6 +272,9 @@ class Dirichlet(Family):
 
     def _layout(self, columns):
         return CONCENTRATION + len(columns), 1 + len(columns)
+
+    def _coordinates(self, columns):
+        return ((LOG, CONCENTRATION, len(columns), 0),)
 
     def _pack(self, columns):
         if len(self.concentration) != len(columns):

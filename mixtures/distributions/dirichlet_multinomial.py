@@ -25,6 +25,7 @@ from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import concentrations
 from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.concentrations import climb_concentrations
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.counts import LOG_FACTORIALS, MAX_TABLE, log_coefficient_excesses, read_counts
 from mixtures.engine.plan import is_held
 from mixtures.engine.rising_sums import add_counts, sums_for
@@ -255,6 +256,9 @@ class DirichletMultinomial(Family):
         column_sums, total_sums, cells, totals, _ = self._sizes(columns)
         d = len(columns)
         return CONCENTRATION + d + d * cells + totals, 1 + d * column_sums + total_sums
+
+    def _coordinates(self, columns):
+        return ((LOG, CONCENTRATION, len(columns), 0),)
 
     def _pack(self, columns):
         d = len(columns)

@@ -97,6 +97,7 @@ class DiscreteUniform(Family):
     """
 
     parameters = {"low": whole_low, "high": whole_high}
+    unmoved = {"low": "a whole number, an end of the support", "high": "a whole number, an end of the support"}
     support = whole
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     n_maxima = 2

@@ -17,6 +17,7 @@ from mixtures.constraints import nonnegative, positive
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.gamma import Gamma
 from mixtures.engine.conjugate import log_gamma_density
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FLOORED
 from mixtures.engine.special import log
 from mixtures.engine.ties import pooled
@@ -127,6 +128,7 @@ class Exponential(Family):
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     carries = True
+    coordinates = ((LOG, RATE, 1, 0),)
     several_columns = True
     ties = TIES
 

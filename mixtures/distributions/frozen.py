@@ -15,7 +15,6 @@ import numpy as np
 from mixtures._numba import bits_to_float, jit
 from mixtures._numba_calls import address_of
 from mixtures.constraints import Simplex
-from mixtures.distributions import multivariate_normal
 from mixtures.distributions.base import Kernels
 from mixtures.distributions.categorical import PROBABILITIES, Categorical
 from mixtures.distributions.multinomial import PROBABILITIES as SHARES
@@ -23,6 +22,7 @@ from mixtures.distributions.multinomial import Multinomial
 from mixtures.distributions.multivariate_normal import KINDS, MultivariateNormal
 from mixtures.distributions.wrapped import Constrained, Transparent, Wrapped, computed, innermost
 from mixtures.engine import entries, normal_blocks
+from mixtures.engine.coordinates import shifted
 from mixtures.exceptions import ParameterError
 
 ENTRY = re.compile(r"(\w+)\[(\d+)\]")
@@ -228,6 +228,11 @@ class Frozen(Constrained):
     def _start(self, column):
         return self._with(self.base._start(column))
 
+    def _coordinates(self, column):
+        if self.is_whole:
+            return ()
+        return shifted(self.base._coordinates(column), len(self._entries_head(column)) if self.entries else 0)
+
     def _layout(self, column):
         n_parameters, n_statistics = self.base._layout(column)
         return n_parameters + (len(self._entries_head(column)) if self.entries else 0), n_statistics
@@ -250,9 +255,9 @@ class Frozen(Constrained):
         covariance, given, kind, share, incomplete = -1, False, 0, 0, False
         if name == "mean":
             d, size = len(column), len(column)
-            place = multivariate_normal.HEAD + multivariate_normal.MEAN * d
-            covariance = multivariate_normal.HEAD + 6 * d + multivariate_normal.COVARIANCE * d * d
-            share = multivariate_normal.HEAD + normal_blocks.SHARE * d
+            place = normal_blocks.HEAD + normal_blocks.MEAN * d
+            covariance = normal_blocks.HEAD + 6 * d + normal_blocks.COVARIANCE * d * d
+            share = normal_blocks.HEAD + normal_blocks.SHARE * d
             given = "covariance" not in self.parameters
             kind = KINDS.index(innermost(self.base).kind)
             incomplete = any(cell.n_missing for cell in column)

@@ -33,6 +33,7 @@ from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.conjugate import log_gamma_density
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.gamma_ties import common_rate, common_shape
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
@@ -461,6 +462,7 @@ class Gamma(Family):
     support = positive
     kernels = Kernels(prepare, _log_prob, _accumulate, maximize, log_prior)
     carries = True
+    coordinates = ((LOG, SHAPE, 1, 0), (LOG, RATE, 1, 1))
     held = HELD
     ties = TIES
 

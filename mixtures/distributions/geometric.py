@@ -17,6 +17,7 @@ from mixtures.constraints import counting, positive_probability
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.beta import Beta
 from mixtures.engine.conjugate import log_beta_density
+from mixtures.engine.coordinates import FRACTION
 from mixtures.engine.plan import FAILED, is_held
 from mixtures.engine.special import log, log_one_plus
 from mixtures.engine.ties import pooled
@@ -116,6 +117,7 @@ class Geometric(Family):
     support = counting
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     carries = True
+    coordinates = ((FRACTION, PROBABILITY, 1, 0),)
     held = HELD
     ties = TIES
 

@@ -27,6 +27,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG, REAL
 from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
 from mixtures.engine.special import exp_nonpositive, log
 from mixtures.engine.ties import has_ties, is_tied
@@ -384,6 +385,7 @@ class Gumbel(Family):
     parameters = {"location": real, "scale": positive}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((REAL, LOCATION, 1, 0), (LOG, SCALE, 1, 1))
     uses_unit = True
     uses_origin = True
     held = HELD

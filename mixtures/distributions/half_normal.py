@@ -17,6 +17,7 @@ from mixtures.constraints import nonnegative, positive
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.inverse_gamma import InverseGamma
 from mixtures.engine.conjugate import log_inverse_gamma_density
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FLOORED, is_held
 from mixtures.engine.special import log
 from mixtures.engine.ties import pooled
@@ -131,6 +132,7 @@ class HalfNormal(Family):
     support = nonnegative
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     carries = True
+    coordinates = ((LOG, SCALE, 1, 0),)
     several_columns = True
     uses_unit = True
     held = HELD

@@ -32,6 +32,7 @@ from mixtures.distributions.gamma import (
     is_far,
     logs_of,
 )
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import log, poisson_deviance
 
@@ -111,6 +112,7 @@ class InverseGamma(Family):
     support = positive
     kernels = Kernels(gamma.prepare, _log_prob, _accumulate, gamma.maximize, gamma.log_prior)
     carries = True
+    coordinates = ((LOG, SHAPE, 1, 0), (LOG, SCALE, 1, 1))
     held = HELD
     ties = TIES
 

@@ -21,6 +21,7 @@ from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.gamma import logs_of
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FAILED, FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import HALF_LOG_2PI, log
@@ -153,6 +154,7 @@ class InverseGaussian(Family):
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     carries = True
+    coordinates = ((LOG, MEAN, 1, 0), (LOG, SHAPE, 1, 1))
     uses_unit = True
     held = HELD
     ties = TIES

@@ -24,6 +24,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FLOORED, UNSETTLED, is_held
 from mixtures.engine.special import log
 from mixtures.engine.ties import is_tied
@@ -282,6 +283,8 @@ class Laplace(Family):
     parameters = {"location": real, "scale": positive}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((LOG, SCALE, 1, 1),)
+    unmoved = {"location": "the likelihood has a corner at every row"}
     uses_unit = True
     uses_origin = True
     held = HELD

@@ -26,6 +26,7 @@ from mixtures.distributions.wrapped import (
     log_prior_of_bases,
     part_from,
 )
+from mixtures.engine.coordinates import shifted
 from mixtures.exceptions import ParameterError
 from mixtures.tails import Tails
 
@@ -158,7 +159,9 @@ class LocationScale(Transparent):
         """The base's column."""
         lower, upper = ((end - self.location) / self.scale for end in (column.lower, column.upper))
         whole = column.whole and self.scale == 1.0 and self.location.is_integer()
-        return Column(column.name, column.n_rows, column.n_missing, lower, upper, None, whole)
+        moved = Column(column.name, column.n_rows, 0, lower, upper, None, whole)
+        moved.n_missing = column.n_missing  # which says nothing of the ends: a frame may take a column for one that lacks cells
+        return moved
 
     def _around(self, base: Any, **arguments: Any) -> LocationScale:
         return LocationScale(base, **{"location": self.location, "scale": self.scale, **arguments})
@@ -169,6 +172,9 @@ class LocationScale(Transparent):
     def _layout(self, column):
         n_parameters, n_statistics = self.base._layout(self._moved(column))
         return HEAD + n_parameters, n_statistics
+
+    def _coordinates(self, column):
+        return shifted(self.base._coordinates(self._moved(column)), HEAD)
 
     def _pack(self, column):
         moved = self._moved(column)

@@ -37,6 +37,7 @@ from mixtures.distributions.normal import (
     moved_moments,
     packed_prior,
 )
+from mixtures.engine.coordinates import LOG, REAL
 from mixtures.engine.special import log
 from mixtures.priors import NormalInverseGamma, moments
 
@@ -113,6 +114,7 @@ class LogNormal(Family):
     support = positive
     kernels = Kernels(_prepare, _log_prob_of_logs, _accumulate_logs, _maximize, _log_prior)
     carries = True
+    coordinates = ((REAL, MEAN, 1, 0), (LOG, STD, 1, 1))
     several_columns = True
     held = HELD
     ties = TIES

@@ -26,6 +26,7 @@ from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import simplex
 from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.distributions.dirichlet import Dirichlet
+from mixtures.engine.coordinates import SIMPLEX
 from mixtures.engine.counts import log_coefficient_excesses, log_coefficients, read_counts
 from mixtures.engine.linear import add_linear
 from mixtures.engine.plan import is_held
@@ -211,6 +212,9 @@ class Multinomial(Family):
 
     def _layout(self, columns):
         return PROBABILITIES + 3 * len(columns), 1 + len(columns)
+
+    def _coordinates(self, columns):
+        return ((SIMPLEX, PROBABILITIES, len(columns), 0),)
 
     def _pack(self, columns):
         if len(self.probabilities) != len(columns):

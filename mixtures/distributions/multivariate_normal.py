@@ -29,6 +29,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, matrix, wide_vectors
 from mixtures.constraints import Covariance, Vector, real
 from mixtures.distributions.base import Family, Kernels, generator_of
+from mixtures.engine import coordinates
 from mixtures.engine.linear import STRIDE, cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
 from mixtures.engine.missing import add_patterns, densities_of_patterns, find_patterns
 from mixtures.engine.normal_blocks import (
@@ -350,6 +351,11 @@ class MultivariateNormal(Family):
         if self.prior is not None:
             size += PRIOR_MEAN + d + d * d
         return size, 1 + d + (d * d if self.kind == "full" else d)
+
+    def _coordinates(self, columns):
+        d = len(columns)
+        kind = (coordinates.COVARIANCE, coordinates.DIAGONAL, coordinates.MULTIPLE)[KINDS.index(self.kind)]
+        return (coordinates.REAL, HEAD + MEAN * d, d, 0), (kind, HEAD + 6 * d, d, 1)
 
     def _pack(self, columns):
         d = len(columns)

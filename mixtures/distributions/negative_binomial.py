@@ -32,6 +32,7 @@ from mixtures._numba import inline, jit, jit_sums, wide_vectors
 from mixtures.constraints import natural, positive_probability
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import FRACTION, LOG
 from mixtures.engine.plan import FAILED, LIMIT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.rising import (
@@ -379,6 +380,7 @@ class NegativeBinomial(Family):
     parameters = {"size": positive_shape, "probability": positive_probability}
     support = natural
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((LOG, SIZE, 1, 0), (FRACTION, PROBABILITY, 1, 1))
     held = HELD
     ties = TIES
     tieable = ("size",)

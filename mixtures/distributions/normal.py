@@ -28,6 +28,7 @@ from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import positive, real
 from mixtures.distributions.base import Family, Kernels
 from mixtures.engine.conjugate import log_inverse_gamma_density
+from mixtures.engine.coordinates import LOG, REAL
 from mixtures.engine.plan import FLOORED, REPEAT, is_held
 from mixtures.engine.shared_normals import (
     MEAN_WEIGHT,
@@ -370,6 +371,7 @@ class Normal(Family):
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     carries = True
+    coordinates = ((REAL, MEAN, 1, 0), (LOG, STD, 1, 1))
     several_columns = True
     uses_unit = True
     uses_origin = True
@@ -400,13 +402,13 @@ class Normal(Family):
         return SIZE, 3
 
     def _pack(self, column):
-        mean, std = self._in_units(column)
+        unit = column.unit
+        mean, std = (self.mean - column.origin) / unit, self.std / unit
         centre = 0.0 if abs(mean) <= NEAR_MEAN * std else mean
-        log_unit = 0.0 if column.unit == 1.0 else np.log(column.unit)
+        floor, log_unit = column.floor / unit, 0.0 if unit == 1.0 else np.log(unit)
         if self.prior is None:
-            return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        of = packed_prior(self.prior, column.origin, column.unit)
-        return mean, std, centre, column.floor / column.unit, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, *of
+            return mean, std, centre, floor, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        return mean, std, centre, floor, log_unit, 0.0, 0.0, 0.0, 0.0, 0.0, *packed_prior(self.prior, column.origin, unit)
 
     def _unpack(self, row, column):
         mean, std, *_ = row.tolist()

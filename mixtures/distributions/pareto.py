@@ -24,6 +24,7 @@ from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.gamma import logs_of
 from mixtures.distributions.weibull import log_ratios
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FAILED, FLOORED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import log, log_one_plus
@@ -144,6 +145,7 @@ class Pareto(Family):
     parameters = {"shape": positive_shape, "scale": positive}
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((LOG, SHAPE, 1, 0),)
     held = HELD
     ties = TIES
     n_maxima = 1

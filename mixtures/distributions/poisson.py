@@ -21,6 +21,7 @@ from mixtures.constraints import natural, nonnegative
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.gamma import Gamma
 from mixtures.engine.conjugate import log_gamma_density
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.special import HALF_LOG_2PI, log, poisson_deviance, stirling_error
 from mixtures.engine.ties import pooled
 
@@ -147,6 +148,7 @@ class Poisson(Family):
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize, _log_prior)
     ties = TIES
     carries = True
+    coordinates = ((LOG, RATE, 1, 0),)
 
     def __init__(self, rate: float | None = None, *, prior: Gamma | None = None) -> None:
         super().__init__(rate=rate)

@@ -33,6 +33,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import between, positive, real
 from mixtures.distributions.base import Family, Kernels
+from mixtures.engine.coordinates import BOUNDED, LOG, REAL
 from mixtures.engine.plan import FLOORED, LIMIT, UNSETTLED, is_held
 from mixtures.engine.skew import FIRST, SECOND, SUMS, THIRD, changes, climb, leap
 from mixtures.engine.special import HALF_LOG_2PI, exp_nonpositive, log, log_normal, log_normal_cdf, normal_cdf_parts
@@ -280,6 +281,7 @@ class SkewNormal(Family):
     parameters = {"location": real, "scale": positive, "shape": between(-LARGEST_SHAPE, LARGEST_SHAPE, True, True)}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((REAL, LOCATION, 1, 0), (LOG, SCALE, 1, 1), (BOUNDED, SHAPE, 1000, 2))
     uses_unit = True
     uses_origin = True
     held = HELD

@@ -26,6 +26,7 @@ import scipy.stats
 from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import angle, nonnegative, real
 from mixtures.distributions.base import Family, Kernels, generator_of
+from mixtures.engine.coordinates import ANGLE, LOG
 from mixtures.engine.plan import FLOORED, REPEAT, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import (
@@ -242,6 +243,7 @@ class VonMises(Family):
     support = angle
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
     carries = True
+    coordinates = ((ANGLE, LOCATION, 1, 0), (LOG, CONCENTRATION, 1, 1))
     held = HELD
     ties = TIES
     tieable = ("concentration",)

@@ -25,6 +25,7 @@ import scipy.stats
 from mixtures._numba import jit, jit_sums, wide_vectors
 from mixtures.constraints import nonnegative, unit_vector
 from mixtures.distributions.base import Family, Kernels, generator_of
+from mixtures.engine import coordinates
 from mixtures.engine.bessel import bessel_i_ratio, inverse_bessel_i_ratio, log_bessel_i_reduced
 from mixtures.engine.plan import FLOORED, REPEAT, is_held
 from mixtures.engine.posterior import weighted_total
@@ -268,6 +269,9 @@ class VonMisesFisher(Family):
 
     def _layout(self, columns):
         return DIRECTION + 2 * len(columns), 2 + len(columns)
+
+    def _coordinates(self, columns):
+        return (coordinates.DIRECTION, DIRECTION, len(columns), 0), (coordinates.LOG, KAPPA, 1, 1)
 
     def _pack(self, columns):
         if len(self.direction) != len(columns):

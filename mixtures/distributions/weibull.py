@@ -32,6 +32,7 @@ from mixtures.constraints import positive
 from mixtures.constraints import shape as positive_shape
 from mixtures.distributions.base import Family, Kernels
 from mixtures.distributions.gamma import logs_of
+from mixtures.engine.coordinates import LOG
 from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.posterior import weighted_total
 from mixtures.engine.special import exp, log, log_normal
@@ -337,6 +338,7 @@ class Weibull(Family):
     parameters = {"shape": positive_shape, "scale": positive}
     support = positive
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
+    coordinates = ((LOG, SHAPE, 1, 0), (LOG, SCALE, 1, 1))
     uses_unit = True
     held = HELD
     ties = TIES

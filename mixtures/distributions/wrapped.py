@@ -142,6 +142,10 @@ class Wrapped(Family):
         layout: tuple[int, int] = self.base._layout(column)
         return layout
 
+    def _coordinates(self, column: Any) -> Sequence[tuple[int, int, int, int]]:
+        rows: Sequence[tuple[int, int, int, int]] = self.base._coordinates(column)
+        return rows
+
     def _pack(self, column: Any) -> Sequence[float]:
         packed: Sequence[float] = self.base._pack(column)
         return packed

@@ -28,6 +28,7 @@ from mixtures.distributions.wrapped import (
     log_prior_of_bases,
     part_from,
 )
+from mixtures.engine.coordinates import FRACTION, shifted
 from mixtures.engine.plan import UNSETTLED, is_held
 from mixtures.exceptions import ParameterError
 
@@ -195,6 +196,9 @@ class ZeroInflated(Wrapped):
     def _layout(self, column):
         n_parameters, n_statistics = self.base._layout(column)
         return HEAD + n_parameters, OWN + n_statistics
+
+    def _coordinates(self, column):
+        return (FRACTION, PROBABILITY, 1, 0), *shifted(self.base._coordinates(column), HEAD)
 
     def _pack(self, column):
         return [*self._addresses(), self.probability, 0.0, 0.0, 0.0, 0.0, self._prior_address(), *self.base._pack(column)]

@@ -10,6 +10,19 @@ import numpy as np
 
 from mixtures._numba import jit, jit_entry, matrix
 from mixtures._numba_calls import address_of, call_log_prior, call_maximize, call_prepare
+from mixtures.engine.acceleration import (
+    CONFIRMATION,
+    all_that_follows,
+    is_pending,
+    is_worse,
+    leap,
+    meets_end,
+    new_state,
+    plain_iterations,
+    settle_state,
+    undo,
+    withdraw,
+)
 from mixtures.engine.draws import stream
 from mixtures.engine.plan import (
     CHUNK_ROWS,
@@ -53,6 +66,8 @@ FALL = 1e-9
 """Fall of the objective, as a share of its size (at least 1), that no rounding explains."""
 ROUNDING = 1e-15
 """Gain, as a share of the objective's size (at least 1), that rounding hides."""
+UNDONE = 1e-12
+"""As FALL, that an extrapolation has to answer for."""
 SLICE = 2e7
 """Cells times components that compiled code visits before it lets Python look for signals: a tenth of a second or so."""
 
@@ -114,18 +129,18 @@ def log_prior(plan, control, parameters, log_weights):
 def has_settled(history, iteration, n_comparable, tolerance):
     """Whether what is left to gain is below the tolerance: the last gain, and Aitken's estimate of the sum of all that follow,
     gain * c / (1 - c) where gains shrink by the factor c (McLachlan & Krishnan 2008, section 4.9). Where gains grow, as they do on
-    the way from a saddle, much is left: growth that lasts is no rounding. Of the last gains, `n_comparable` are comparable."""
+    the way from a saddle, much is left; the first step towards one gains so much that the second seems to be the end, so that two
+    gains are too few to tell. The last `n_comparable` gains can be compared."""
     gain = history[iteration] - history[iteration - 1]
     if abs(gain) <= ROUNDING * max(1.0, abs(history[iteration])):
         return True
-    if n_comparable < 2 or not abs(gain) < tolerance:
+    if n_comparable < 3 or not abs(gain) < tolerance:
         return False
     before = history[iteration - 1] - history[iteration - 2]
-    if abs(gain) >= abs(before):
-        if n_comparable < 3:
-            return False
-        is_growing = gain > before and before > history[iteration - 2] - history[iteration - 3] > 0.0
-        return not is_growing and abs(gain) < 1e-3 * tolerance
+    if gain > before > 0.0:
+        return False
+    if abs(gain) >= abs(before):  # rounding
+        return abs(gain) < 1e-3 * tolerance
     shrinking = abs(gain) / abs(before)
     return abs(gain) * shrinking / (1.0 - shrinking) < tolerance
 
@@ -141,31 +156,60 @@ def update_weights(plan, control, totals, total_weight, log_weights):
 
 
 @jit
-def advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress):
-    """All that lies between two passes: objective, stopping rule, M-step. Returns a status; CONTINUE asks for the next pass.
+def is_over(control, history, iteration, n_comparable, accelerator):
+    """Whether nothing is left to gain, as far as gains of plain iterations tell; those of extrapolations tell little."""
+    if not control.tolerance > 0.0:
+        return False
+    if accelerator.size:
+        gain = abs(history[iteration] - history[iteration - 1])
+        plain = plain_iterations(accelerator)
+        if gain > ROUNDING * max(1.0, abs(history[iteration])):
+            if plain < CONFIRMATION or not all_that_follows(accelerator, history, iteration) < control.tolerance:
+                return False
+        elif plain == 0:
+            return False
+    return has_settled(history, iteration, n_comparable, control.tolerance)
 
-    `n_comparable`: of the passes just before, how many have objectives that can be compared with this one's.
+
+@jit
+def advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator):
+    """All that lies between two passes: objective, stopping rule, M-step, extrapolation. Returns a status; CONTINUE asks for the
+    next pass.
+
+    `n_comparable`: of the passes just before, how many have objectives that can be compared with this one's. `accelerator`: the
+    state of :mod:`mixtures.engine.acceleration`, of size 0 for plain EM.
     """
-    iteration = progress[ITERATION]
+    iteration, flags = progress[ITERATION], progress[PROGRESS:]
     total_weight = 0.0
     for c in range(plan.n_components):
         total_weight += totals[1 + c]
     objective = (totals[0] + log_prior(plan, control, parameters, log_weights)) / total_weight
+    if is_pending(accelerator) and is_worse(objective, history[iteration - 1]):
+        withdraw(plan, accelerator, flags, parameters, log_weights)
+        progress[REPEATS] = 0
+        return CONTINUE
     history[iteration] = objective
     if objective == -np.inf:
         return IMPOSSIBLE
     if not np.isfinite(objective):
         return NOT_A_NUMBER
     if n_comparable > 0:
-        least = history[iteration - 1] - FALL * max(1.0, abs(objective))
-        if control.watches and progress[UNWATCHED] == 0 and objective < least:
+        fall = (history[iteration - 1] - objective) / max(1.0, abs(objective))
+        if fall > UNDONE and undo(plan, accelerator, parameters, log_weights):
+            progress[ITERATION] -= 1
+            progress[REPEATS] = 0
+            return CONTINUE
+        if control.watches and progress[UNWATCHED] == 0 and fall > FALL:
             return FELL
-        if control.tolerance > 0.0 and has_settled(history, iteration, n_comparable, control.tolerance):
+        if is_over(control, history, iteration, n_comparable, accelerator):
             return CONVERGED
     if iteration == control.max_iter:
         return EXHAUSTED
-    flags = progress[PROGRESS:]
     outcome = maximize(plan, totals, parameters, trial, flags, progress[REPEATS] < MAX_REPEATS)
+    if is_pending(accelerator) and not outcome & REPEAT and (outcome & FAILED or meets_end(plan, accelerator, flags)):
+        withdraw(plan, accelerator, flags, parameters, log_weights)
+        progress[REPEATS] = 0
+        return CONTINUE
     if outcome & FAILED:
         return UNFITTED
     if outcome & REPEAT:
@@ -177,6 +221,10 @@ def advance(plan, totals, control, n_comparable, parameters, log_weights, trial,
     progress[REPEATS] = 0
     if outcome & FLOORED:
         progress[UNWATCHED] = 1
+    if accelerator.size and n_comparable > 0:
+        moved = leap(plan, control, accelerator, flags, history, iteration, parameters, log_weights)
+        if moved:
+            prepare_plates(plan, parameters)
     return CONTINUE
 
 
@@ -226,14 +274,17 @@ def sum_rows(visit, plan, rows, task, parameters, log_weights, scratch, part, to
 
 
 @jit
-def climb(visit, plan, rows, task, control, until, parameters, log_weights, history, progress, scratch, part, totals, trial):
-    """EM from where `progress` stands, for at most `until` M-steps in all. Returns the status; the last four are scratch."""
+def climb(
+    visit, plan, rows, task, control, until, parameters, log_weights, history, progress, accelerator, scratch, part, totals, trial
+):  # fmt: skip
+    """EM from where `progress` stands, for at most `until` M-steps in all. Returns the status; the last four are
+    scratch."""
     status = CONTINUE
     while status == CONTINUE and progress[ITERATION] < until:
         own = task_of(task, control, progress[ITERATION])
         sum_rows(visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
         n_comparable = comparable_before(task, control, progress[ITERATION])
-        status = advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress)
+        status = advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator)
     return status
 
 
@@ -262,7 +313,7 @@ def follow_labels(
 
 
 @jit_entry
-def em_steps(visit, problem, task, control, until, parameters, log_weights, history, progress, chunks):
+def em_steps(visit, problem, task, control, until, parameters, log_weights, history, progress, accelerator, chunks):
     """EM in compiled code for at most `until` M-steps in all; or, where several threads made the statistics of all chunks
     (n, n_statistics), what lies between two passes. Returns the status."""
     plan, rows = unfold(problem)
@@ -271,13 +322,14 @@ def em_steps(visit, problem, task, control, until, parameters, log_weights, hist
     if chunks.shape[0] == 0:
         scratch = scratch_for(plan)
         return climb(
-            visit, plan, rows, task, control, until, parameters, log_weights, history, progress, scratch, part, totals, trial
-        )
+            visit, plan, rows, task, control, until, parameters, log_weights, history, progress, accelerator, scratch, part, totals,
+            trial,
+        )  # fmt: skip
     reset(plan, totals)
     for chunk in range(chunks.shape[0]):
         merge(plan, totals, chunks[chunk])
     n_comparable = comparable_before(task, control, progress[ITERATION])
-    return advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress)
+    return advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator)
 
 
 @jit_entry
@@ -326,6 +378,7 @@ class Course:
         self.task, self.control, self.status = task, control, status
         self.progress = np.zeros(PROGRESS + problem.sizes.n_plates, dtype=np.int64) if progress is None else progress
         self.history = np.empty(control.max_iter + 1) if history is None else history
+        self.accelerator: Floats | None = None
 
     def stop(self) -> None:
         """End here: one more pass tells the objective of what has been reached."""
@@ -344,19 +397,27 @@ class Course:
 
     def run(self, n_threads: int, watch: Callable[[Course], bool] | None = None, until: int | None = None) -> None:
         """Go on to the end, or for `until` M-steps in all. Bits do not depend on `n_threads`. `watch` is called after every
-        iteration and may say to stop, by True.
+        iteration and may say to stop, by True; parameters are then those of the next pass, EM's or an extrapolation.
 
         A KeyboardInterrupt leaves everything as after some M-step.
         """
-        if self.status == CONTINUE and self.history.size <= self.control.max_iter:
+        if self.status != CONTINUE:
+            return
+        if self.history.size <= self.control.max_iter:
             past, self.history = self.history, np.empty(self.control.max_iter + 1)
             self.history[: past.size] = past
+        if self.accelerator is None:
+            self.accelerator = new_state(self.problem, self.control, self.parameters.size)
+        # The last pass follows the last M-step.
+        self._run(n_threads, watch, self.control.max_iter + 1 if until is None else until)
+        if self.accelerator.size and self.status == CONTINUE:
+            settle_state(self.problem, self.accelerator, self.parameters, self.log_weights)
+
+    def _run(self, n_threads: int, watch: Callable[[Course], bool] | None, until: int) -> None:
         sizes, steps = self.problem.sizes, (address_of(visit, "visit"), self.problem, self.task, self.control)
-        state = (self.parameters, self.log_weights, self.history, self.progress)
+        state = (self.parameters, self.log_weights, self.history, self.progress, self.accelerator)
         n_chunks = -(-sizes.n_rows // CHUNK_ROWS)
         n_threads = min(n_threads, n_chunks)
-        # The last pass follows the last M-step.
-        until = self.control.max_iter + 1 if until is None else until
         if n_threads == 1:
             stride = 1 if watch else steps_of_a_slice(sizes)
             while self.status == CONTINUE and self.iteration < until:

@@ -123,6 +123,7 @@ class Control(NamedTuple):
     warming: float  # factor of the sharpness from one iteration to the next, until it is 1
     pseudo_counts: Floats  # (k,) that the prior of the weights adds, concentrations - 1
     constant: float  # of that prior: logarithm of its normalisation
+    accelerates: bool  # whether iterations are extrapolated, see mixtures.engine.acceleration
 
 
 # Entries of a run's progress; flags of each plate's last M-step follow.

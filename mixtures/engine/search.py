@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from mixtures._numba import jit, jit_entry, next_of
+from mixtures.engine.acceleration import restart, settle, state_for
 from mixtures.engine.draws import stream
 from mixtures.engine.kmeans import improve, seed_centres, seed_rows
 from mixtures.engine.loop import climb, follow_labels, prepare_plates
 from mixtures.engine.plan import CHUNK_ROWS, COUNT, FIRST, OUTPUTS, PARAMETER, PARAMETERS, PROGRESS, Task, unfold
 from mixtures.engine.special import log
+from mixtures.engine.status import CONTINUE
 from mixtures.engine.sweep import call_visit, scratch_for
 
 THOROUGH = 0
@@ -113,7 +115,7 @@ def try_starts(
     plan, rows = unfold(problem)
     k, m, d = plan.n_components, z.shape[1], z.shape[0]
     part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
-    scratch, trial = scratch_for(plan), np.empty(template.size)
+    scratch, trial, accelerator = scratch_for(plan), np.empty(template.size), state_for(plan, control, template.size)
     lines, centres, sums, mass = np.empty((6, m)), np.empty((k, d)), np.empty((k, d)), np.empty((k, d))
     labels, nearest, every = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
     placed = np.empty(k, dtype=np.bool_)
@@ -138,9 +140,13 @@ def try_starts(
         prepare_plates(plan, own)
         for i in range(progress.shape[1]):
             progress[number, i] = 0
+        restart(accelerator)
         statuses[number] = climb(
-            visit, plan, rows, task, control, until, own, weights, history[number], progress[number], scratch, part, totals, trial
-        )
+            visit, plan, rows, task, control, until, own, weights, history[number], progress[number], accelerator, scratch, part,
+            totals, trial,
+        )  # fmt: skip
+        if statuses[number] == CONTINUE:
+            settle(plan, accelerator, own, weights)
 
 
 @jit_entry
@@ -192,7 +198,7 @@ def try_moves(
     plan, rows = unfold(problem)
     k, m, d = plan.n_components, z.shape[1], z.shape[0]
     part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
-    scratch, trial = scratch_for(plan), np.empty(template.size)
+    scratch, trial, accelerator = scratch_for(plan), np.empty(template.size), state_for(plan, control, template.size)
     lines, centres, sums, mass = np.empty((5, m)), np.empty((2, d)), np.empty((2, d)), np.empty((2, d))
     halves, nearest, own = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m)
     labels, stays = np.empty(rows.n_rows, dtype=np.int64), np.empty(k, dtype=np.bool_)
@@ -230,6 +236,9 @@ def try_moves(
         for i in range(progress.shape[1]):
             progress[number, i] = 0
         past, state = history[number], progress[number]
+        restart(accelerator)
         statuses[number] = climb(
-            visit, plan, rows, task, control, until, values, weights, past, state, scratch, part, totals, trial
+            visit, plan, rows, task, control, until, values, weights, past, state, accelerator, scratch, part, totals, trial
         )
+        if statuses[number] == CONTINUE:
+            settle(plan, accelerator, values, weights)

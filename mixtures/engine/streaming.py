@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 
 from mixtures._numba import jit_entry
@@ -11,7 +9,7 @@ from mixtures._numba_calls import address_of
 from mixtures.engine.loop import log_prior, maximize, update_weights
 from mixtures.engine.plan import CHUNK_ROWS, FAILED, REPEAT, Control, Floats, Ints, Problem, Task, unfold
 from mixtures.engine.sweep import merge, reset, visit, visit_chunks
-from mixtures.engine.team import Counter, Team
+from mixtures.engine.team import run_together
 
 
 @jit_entry
@@ -46,13 +44,7 @@ def statistics_of(problem: Problem, task: Task, parameters: Floats, log_weights:
     n_chunks = -(-problem.sizes.n_rows // CHUNK_ROWS)
     chunks, totals = np.empty((n_chunks, problem.sizes.n_statistics)), np.empty(problem.sizes.n_statistics)
     work = (address_of(visit, "visit"), problem, task, parameters, log_weights)
-    n_threads = min(n_threads, n_chunks)
-    if n_threads <= 1:
-        counter = ctypes.c_int64(0)
-        visit_chunks(*work, chunks, ctypes.addressof(counter))
-    else:
-        with Team(n_threads) as team:
-            team.run(visit_chunks, *work, chunks, Counter)
+    run_together(min(n_threads, n_chunks), visit_chunks, *work, chunks)
     merge_chunks(problem, chunks, totals)
     return totals
 
