@@ -52,7 +52,7 @@ def _better(starter: Starter, run: Run, moves: Ints, settings: Settings) -> tupl
     tried = starter.moved(run, moves, TRIAL)
     alive = [n for n, other in enumerate(tried) if other.is_regular and other.floored <= run.floored]
     best, chosen = run, -1
-    for number in sorted(alive, key=lambda n: -tried[n].objective)[:FINALISTS]:
+    for number in sorted(alive, key=lambda n: -tried[n].height)[:FINALISTS]:
         try:
             tried[number].go(settings, 1)
         except FitError:
@@ -106,7 +106,7 @@ def reseeded(starter: Starter, run: Run, settings: Settings) -> tuple[Run, list[
         tried = [other for other in starter.moved(run, moves, settings.max_iter + 1) if other.is_regular]
         if not tried:
             break
-        new = min(tried, key=lambda other: (len(starved(other)), other.floored, -other.objective))
+        new = min(tried, key=lambda other: (len(starved(other)), other.floored, -other.height))
         kept.append(Move("re-seeded", (places[0],), new.objective - run.objective))
         if len(starved(new)) >= len(places):
             return (new if new.objective > run.objective else run), kept

@@ -169,7 +169,7 @@ def _sought(starter: Starter, settings: Settings) -> tuple[Run, list[Move]]:
     else:
         runs = starter.starts(count, SHORT_RUN)
         alive = [run for run in runs if run.is_regular] or runs
-        ranked = sorted(alive, key=lambda run: -run.objective)
+        ranked = sorted(alive, key=lambda run: -run.height)
         sound = islice((run for run in ranked if not is_doubtful(run)), FINALISTS)
         run = _best(_ended(list(sound) or ranked[:FINALISTS], settings))
     if settings.n_init is None and starter.is_compiled and not run.interrupted:

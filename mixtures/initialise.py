@@ -17,14 +17,12 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_random_state
 
 from mixtures import templates
-from mixtures._numba_calls import address_of
 from mixtures.assembly import Assembly
 from mixtures.e_steps import SOFT
 from mixtures.engine.kmeans import encoded
-from mixtures.engine.loop import Course
+from mixtures.engine.loop import Course, calls
 from mixtures.engine.plan import PROGRESS, Floats, Ints
 from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_moves, try_starts
-from mixtures.engine.sweep import visit
 from mixtures.engine.team import run_together
 from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
@@ -163,7 +161,7 @@ class Starter:
             parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
             history, progress = np.empty((count, width)), np.zeros((count, PROGRESS + n_plates), np.int64)
             statuses = np.zeros(count, np.int64)
-            plan = (address_of(visit, "visit"), assembly.problem, task, control, until)
+            plan = (calls(), assembly.problem, task, control, until)
             outputs = (parameters, log_weights, history, progress, statuses)
             run_together(min(settings.n_threads, count), function, *plan, *arguments, *outputs)
             return [

@@ -60,6 +60,7 @@ class NormalInverseGamma(Value):
     Examples
     --------
     >>> from mixtures.distributions import Normal
+    >>> from mixtures.priors import NormalInverseGamma
     >>> round(Normal(prior=NormalInverseGamma(0.0, 1.0, 2.0, 3.0)).fit([4.0]).variance, 9)
     1.75
     """
@@ -113,6 +114,7 @@ class NormalInverseWishart(Value):
     Examples
     --------
     >>> from mixtures.distributions import MultivariateNormal
+    >>> from mixtures.priors import NormalInverseWishart
     >>> prior = NormalInverseWishart((0.0, 0.0), 1.0, 4.0, ((2.0, 0.0), (0.0, 2.0)))
     >>> MultivariateNormal(prior=prior).fit([[3.0, 0.0]]).covariance
     ((0.7222222222222222, 0.0), (0.0, 0.2222222222222222))

@@ -77,6 +77,11 @@ class Run:
         return float(history[-1]) if len(history) else -np.inf
 
     @property
+    def height(self) -> float:
+        """The objective but for rounding, by which runs are ranked: those that meet on one hill keep the order of their starts."""
+        return round(self.objective, 9)
+
+    @property
     def converged(self) -> bool:
         """Whether it ended because nothing was left to gain."""
         return self.course.status == CONVERGED

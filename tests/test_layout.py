@@ -13,11 +13,12 @@ FAMILY_FILES = sorted(path for path in (PACKAGE / "distributions").glob("*.py") 
 # From the bottom up; a module may import its own layer and those below it at the top of its file. Imports inside functions
 # are the sanctioned way up: a family's log_prob calls the engine's assembly.
 LAYERS = [
-    {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions", "row_supports"},
+    {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions", "extras", "row_supports", "warn"},
     {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
     {"distributions", "priors"},
-    {"door", "parts", "plates", "assembly", "checks", "columns", "layout", "standalone", "initialise", "fitting", "statistics"},
-    {"criteria", "model", "output", "position", "streaming"},
+    {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics"},
+    {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},
+    {"criteria", "model", "output", "position", "streaming", "watching"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = len(LAYERS)  # whatever shows, stores or tests models

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+from numba import types
 
 from mixtures._numba import jit, jit_entry, matrix
-from mixtures._numba_calls import address_of, call_log_prior, call_maximize, call_prepare
+from mixtures._numba_calls import MATRIX, address_of, by_address, call_log_prior, call_maximize, call_prepare
 from mixtures.engine.acceleration import (
     CONFIRMATION,
     all_that_follows,
@@ -58,7 +60,7 @@ from mixtures.engine.plan import (
 )
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED, FELL, IMPOSSIBLE, NOT_A_NUMBER, UNFITTED
-from mixtures.engine.sweep import call_visit, merge, reset, scratch_for, visit, visit_chunks
+from mixtures.engine.sweep import FLOATS, INTS, PLAN, ROWS, TASK, call_visit, merge, reset, scratch_for, visit, visit_chunks
 from mixtures.engine.team import Counter, Team, run_together
 
 MAX_REPEATS = 3
@@ -275,16 +277,24 @@ def sum_rows(visit, plan, rows, task, parameters, log_weights, scratch, part, to
 
 @jit
 def climb(
-    visit, plan, rows, task, control, until, parameters, log_weights, history, progress, accelerator, scratch, part, totals, trial
+    visit, plan, rows, task, control, until, chunks, parameters, log_weights, history, progress, accelerator, scratch, part, totals,
+    trial,
 ):  # fmt: skip
-    """EM from where `progress` stands, for at most `until` M-steps in all. Returns the status; the last four are
-    scratch."""
+    """EM from where `progress` stands, for at most `until` M-steps in all; or, where several threads made the statistics of all
+    chunks (n, n_statistics), what lies between two passes. Returns the status; the last four are scratch."""
     status = CONTINUE
     while status == CONTINUE and progress[ITERATION] < until:
-        own = task_of(task, control, progress[ITERATION])
-        sum_rows(visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
+        if chunks.shape[0] == 0:
+            own = task_of(task, control, progress[ITERATION])
+            sum_rows(visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
+        else:
+            reset(plan, totals)
+            for chunk in range(chunks.shape[0]):
+                merge(plan, totals, chunks[chunk])
         n_comparable = comparable_before(task, control, progress[ITERATION])
         status = advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator)
+        if chunks.shape[0]:
+            break
     return status
 
 
@@ -312,35 +322,56 @@ def follow_labels(
     return outcome
 
 
+CONTROL = types.NamedTuple(
+    (types.int64, types.float64, types.boolean, types.boolean, types.float64, FLOATS, types.float64, types.boolean), Control
+)
+_MODEL = (types.int64, PLAN, ROWS)
+_SCRATCH = (FLOATS, FLOATS, FLOATS, FLOATS)
+call_climb = by_address(
+    "climb", types.int64, *_MODEL, TASK, CONTROL, types.int64, MATRIX, FLOATS, FLOATS, FLOATS, INTS, FLOATS, *_SCRATCH
+)
+call_follow_labels = by_address(
+    "follow_labels", types.int64, *_MODEL, INTS, MATRIX, types.float64, types.int64, FLOATS, FLOATS, INTS, *_SCRATCH
+)
+
+
+class Calls(NamedTuple):
+    """Addresses of what is compiled once for all that call it."""
+
+    visit: int
+    climb: int
+    follow_labels: int
+
+
+@functools.cache
+def calls() -> Calls:
+    """The addresses, compiled when they are first asked for."""
+    return Calls(address_of(visit, "visit"), address_of(climb, "climb"), address_of(follow_labels, "follow_labels"))
+
+
 @jit_entry
-def em_steps(visit, problem, task, control, until, parameters, log_weights, history, progress, accelerator, chunks):
-    """EM in compiled code for at most `until` M-steps in all; or, where several threads made the statistics of all chunks
-    (n, n_statistics), what lies between two passes. Returns the status."""
+def em_steps(calls, problem, task, control, until, parameters, log_weights, history, progress, accelerator, chunks):
+    """:func:`climb`, for Python."""
     plan, rows = unfold(problem)
     part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
     trial = np.empty(parameters.size)
-    if chunks.shape[0] == 0:
-        scratch = scratch_for(plan)
-        return climb(
-            visit, plan, rows, task, control, until, parameters, log_weights, history, progress, accelerator, scratch, part, totals,
-            trial,
-        )  # fmt: skip
-    reset(plan, totals)
-    for chunk in range(chunks.shape[0]):
-        merge(plan, totals, chunks[chunk])
-    n_comparable = comparable_before(task, control, progress[ITERATION])
-    return advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator)
+    scratch = scratch_for(plan) if chunks.shape[0] == 0 else part
+    return call_climb(
+        calls.climb, calls.visit, plan, rows, task, control, until, chunks, parameters, log_weights, history, progress, accelerator,
+        scratch, part, totals, trial,
+    )  # fmt: skip
 
 
 @jit_entry
-def label_steps(visit, problem, labels, beliefs, softness, max_steps, parameters, log_weights, flags):
+def label_steps(calls, problem, labels, beliefs, softness, max_steps, parameters, log_weights, flags):
     """:func:`follow_labels`, for Python; log_weights become those of the shares of all rows."""
     plan, rows = unfold(problem)
     part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
     scratch, trial = scratch_for(plan), np.empty(parameters.size)
-    outcome = follow_labels(
-        visit, plan, rows, labels, beliefs, softness, max_steps, parameters, log_weights, flags, scratch, part, totals, trial
-    )
+    outcome = call_follow_labels(
+        calls.follow_labels, calls.visit, plan, rows, labels, beliefs, softness, max_steps, parameters, log_weights, flags, scratch,
+        part, totals, trial,
+    )  # fmt: skip
     whole = 0.0
     for c in range(plan.n_components):
         whole += totals[1 + c]
@@ -414,7 +445,7 @@ class Course:
             settle_state(self.problem, self.accelerator, self.parameters, self.log_weights)
 
     def _run(self, n_threads: int, watch: Callable[[Course], bool] | None, until: int) -> None:
-        sizes, steps = self.problem.sizes, (address_of(visit, "visit"), self.problem, self.task, self.control)
+        sizes, steps = self.problem.sizes, (calls(), self.problem, self.task, self.control)
         state = (self.parameters, self.log_weights, self.history, self.progress, self.accelerator)
         n_chunks = -(-sizes.n_rows // CHUNK_ROWS)
         n_threads = min(n_threads, n_chunks)
@@ -431,8 +462,8 @@ class Course:
             while self.status == CONTINUE and self.iteration < until:
                 before = self.iteration
                 task = _task_of(self.task, self.control, before)
-                team.run(visit_chunks, steps[0], self.problem, task, self.parameters, self.log_weights, chunks, Counter)
-                self.status = em_steps(*steps, 0, *state, chunks)
+                team.run(visit_chunks, calls().visit, self.problem, task, self.parameters, self.log_weights, chunks, Counter)
+                self.status = em_steps(*steps, before + 1, *state, chunks)
                 if watch and self.iteration > before and watch(self):
                     break
 
@@ -459,7 +490,7 @@ def evaluate(
         NO_MATRIX if log_joint is None else log_joint,
     )
     n_threads = min(n_threads, -(-problem.sizes.n_rows // CHUNK_ROWS))
-    run_together(n_threads, visit_chunks, address_of(visit, "visit"), problem, task, parameters, log_weights, NO_MATRIX)
+    run_together(n_threads, visit_chunks, calls().visit, problem, task, parameters, log_weights, NO_MATRIX)
 
 
 def fit_labels(
@@ -476,5 +507,5 @@ def fit_labels(
     flags = np.zeros(problem.sizes.n_plates, dtype=np.int64)
     log_weights = np.empty(problem.sizes.n_components) if log_weights is None else log_weights
     log_weights.fill(0.0)
-    label_steps(address_of(visit, "visit"), problem, labels, beliefs, softness, max_steps, parameters, log_weights, flags)
+    label_steps(calls(), problem, labels, beliefs, softness, max_steps, parameters, log_weights, flags)
     return functools.reduce(operator.or_, flags.tolist())

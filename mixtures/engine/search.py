@@ -8,7 +8,7 @@ from mixtures._numba import jit, jit_entry, next_of
 from mixtures.engine.acceleration import restart, settle, state_for
 from mixtures.engine.draws import stream
 from mixtures.engine.kmeans import improve, seed_centres, seed_rows
-from mixtures.engine.loop import climb, follow_labels, prepare_plates
+from mixtures.engine.loop import call_climb, call_follow_labels, prepare_plates
 from mixtures.engine.plan import CHUNK_ROWS, COUNT, FIRST, OUTPUTS, PARAMETER, PARAMETERS, PROGRESS, Task, unfold
 from mixtures.engine.special import log
 from mixtures.engine.status import CONTINUE
@@ -102,7 +102,7 @@ def put_back(plan, given, template, parameters):
 
 @jit_entry
 def try_starts(
-    visit, problem, task, control, until, given, template, mixing, z, order, row_weights, hints, seed, kinds, softness, lloyd,
+    calls, problem, task, control, until, given, template, mixing, z, order, row_weights, hints, seed, kinds, softness, lloyd,
     steps, parameters, log_weights, history, progress, statuses, counter,
 ):  # fmt: skip
     """Start number `counter`, and the next, until all have been made, and run for `until` M-steps each.
@@ -135,15 +135,19 @@ def try_starts(
             for c in range(k):
                 weights[c] = mixing[c]
         flags = progress[number, PROGRESS:]
-        follow_labels(visit, plan, rows, every, task.posterior, softness, steps, own, weights, flags, scratch, part, totals, trial)
+        beliefs = task.posterior  # none
+        call_follow_labels(
+            calls.follow_labels, calls.visit, plan, rows, every, beliefs, softness, steps, own, weights, flags, scratch, part,
+            totals, trial,
+        )  # fmt: skip
         put_back(plan, given, template, own)
         prepare_plates(plan, own)
         for i in range(progress.shape[1]):
             progress[number, i] = 0
         restart(accelerator)
-        statuses[number] = climb(
-            visit, plan, rows, task, control, until, own, weights, history[number], progress[number], accelerator, scratch, part,
-            totals, trial,
+        statuses[number] = call_climb(
+            calls.climb, calls.visit, plan, rows, task, control, until, task.posterior, own, weights, history[number],
+            progress[number], accelerator, scratch, part, totals, trial,
         )  # fmt: skip
         if statuses[number] == CONTINUE:
             settle(plan, accelerator, own, weights)
@@ -186,7 +190,7 @@ def split(z, row_weights, order, target, moved, seed, labels, centres, sums, mas
 
 @jit_entry
 def try_moves(
-    visit, problem, task, control, until, template, mixing, z, order, row_weights, hints, seed, moves, softness, steps,
+    calls, problem, task, control, until, template, mixing, z, order, row_weights, hints, seed, moves, softness, steps,
     parameters, log_weights, history, progress, statuses, counter,
 ):  # fmt: skip
     """Move number `counter` of `moves` (moves, 2), and the next, until all have been made, and run for `until` M-steps each.
@@ -213,7 +217,7 @@ def try_moves(
         for c in range(k):
             stays[c] = c != moved and c != target
             weights[c] = mixing[c] if c != moved else -np.inf
-        label_all(visit, plan, rows, task, values, weights, labels, scratch)
+        label_all(calls.visit, plan, rows, task, values, weights, labels, scratch)
         split(z, row_weights, order, target, moved, stream(seed, number), labels, centres, sums, mass, halves, nearest, own, lines)
         for i in range(hints.size):
             labels[order[i]] = hints[i] if hints[i] >= 0 else labels[order[i]]
@@ -225,9 +229,10 @@ def try_moves(
         for c in range(k):
             weights[c] -= log(total)
         flags = progress[number, PROGRESS:]
-        follow_labels(
-            visit, plan, rows, labels, task.posterior, softness, steps, values, weights, flags, scratch, part, totals, trial
-        )
+        call_follow_labels(
+            calls.follow_labels, calls.visit, plan, rows, labels, task.posterior, softness, steps, values, weights, flags, scratch,
+            part, totals, trial,
+        )  # fmt: skip
         put_back(plan, stays, template, values)
         if not control.moves_weights:
             for c in range(k):
@@ -237,8 +242,9 @@ def try_moves(
             progress[number, i] = 0
         past, state = history[number], progress[number]
         restart(accelerator)
-        statuses[number] = climb(
-            visit, plan, rows, task, control, until, values, weights, past, state, accelerator, scratch, part, totals, trial
-        )
+        statuses[number] = call_climb(
+            calls.climb, calls.visit, plan, rows, task, control, until, task.posterior, values, weights, past, state, accelerator,
+            scratch, part, totals, trial,
+        )  # fmt: skip
         if statuses[number] == CONTINUE:
             settle(plan, accelerator, values, weights)
