@@ -381,9 +381,26 @@ class MultivariateNormal(Family):
         origin, unit = _frame(columns)
         mean = row[HEAD : HEAD + d] * unit + origin
         covariance = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) * unit * unit[:, None]
+        is_sound = self._is_sound(row, d)
         if self.kind != "full":
             covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
-        return MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)._under(self.prior)
+        if is_sound:
+            values = covariance.tolist()
+            values = tuple(map(tuple, values)) if self.kind == "full" else tuple(values) if self.kind == "diagonal" else values
+            new = self._trusted(mean=tuple(mean.tolist()), covariance=values, kind=self.kind, tied=self.tied)
+        else:
+            new = MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)
+        return new._under(self.prior)
+
+    def _is_sound(self, row, d):
+        """Whether packed parameters are those of a member beyond doubt, which to prove from a matrix takes ten times as long: all
+        numbers finite, and no column's variance given the columns before it less than 1e-12 of its whole variance, since the
+        diagonal of L^-1 holds the reciprocals of those deviations."""
+        if not np.isfinite(row).all():
+            return False
+        variances = row[HEAD + 6 * d : HEAD + 6 * d + d * d : d + 1]
+        whitener = row[HEAD + 6 * d + d * d : HEAD + 6 * d + 2 * d * d : d + 1]
+        return bool(variances.min() > 1e-300 and variances.max() < 1e300 and (variances * whitener * whitener).max() < 1e12)
 
     def _expected(self, row, columns):
         d = len(columns)
