@@ -31,8 +31,8 @@ SHORT_RUN = 20
 """M-steps that every start gets before the best ones go on."""
 FINALISTS = 2
 """Starts that go on to the end."""
-AUTOMATIC_STARTS = 10
-"""Starts where their number is not given and nothing of them runs in Python."""
+LEAST_STARTS, MOST_STARTS, CELLS_OF_STARTS = 10, 40, 2e5
+"""Starts where their number is not given and nothing of them runs in Python: as many as make so many rows times components."""
 
 
 @dataclass
@@ -160,7 +160,7 @@ def _searched(starter: Starter, settings: Settings) -> Run:
 
 def _sought(starter: Starter, settings: Settings) -> tuple[Run, list[Move]]:
     """The best run on the rows that stand for the table, and the moves that led to it."""
-    count = settings.n_init or (AUTOMATIC_STARTS if starter.is_compiled else 1)
+    count = settings.n_init or starter.is_compiled * _automatic_starts(starter) or 1
     moves: list[Move] = []
     if count == 1:
         (run,) = starter.starts(1, steps_of_a_slice(starter.assembly.problem.sizes) if starter.is_compiled else 0)
@@ -181,6 +181,11 @@ def _sought(starter: Starter, settings: Settings) -> tuple[Run, list[Move]]:
         except KeyboardInterrupt:
             run.interrupted = "interrupted"
     return run, moves
+
+
+def _automatic_starts(starter: Starter) -> int:
+    """As many as take some milliseconds, but some in any case."""
+    return int(min(MOST_STARTS, max(LEAST_STARTS, CELLS_OF_STARTS // (starter.n_rows * starter.n_components))))
 
 
 def _ended(runs: Sequence[Run], settings: Settings) -> list[Run]:

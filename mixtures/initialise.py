@@ -101,6 +101,16 @@ class Starter:
         return self._table.take(self._sample.rows)
 
     @property
+    def n_rows(self) -> int:
+        """Rows that stand for the table."""
+        return len(self._sample.rows)
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return len(self._given)
+
+    @property
     def is_plain(self) -> bool:
         """Whether labels of clusters are those of components, and no component lives in Python only."""
         return (self._is_uniform or bool(self._hinted.all())) and self.is_compiled
