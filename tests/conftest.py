@@ -11,6 +11,18 @@ def pytest_configure(config):
     config.stash[_TABLE] = defaultdict(dict)
 
 
+def pytest_sessionfinish(session):
+    output = getattr(session.config, "workeroutput", None)  # of a process that runs a share of the tests
+    if output is not None:
+        output["families"] = {family: dict(found) for family, found in session.config.stash[_TABLE].items()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    for family, found in getattr(node, "workeroutput", {}).get("families", {}).items():
+        node.config.stash[_TABLE][family].update(found)
+
+
 @pytest.fixture(scope="session")
 def family_table(request):
     """family -> {"log_prob": largest relative error, "fit": largest gain of another optimiser, "time": seconds}."""
