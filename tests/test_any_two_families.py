@@ -13,7 +13,7 @@ import pytest
 
 from mixtures import GeneralMixtureModel
 from mixtures.constraints import Angle, Covariance, Interval, Simplex, UnitVector, Vector, Whole
-from mixtures.distributions import Degenerate, Product
+from mixtures.distributions import Degenerate, Product, Tied
 from mixtures.exceptions import DegenerateWarning, ParameterError
 from mixtures.testing.cases import as_numbers, examples, parts
 
@@ -85,6 +85,8 @@ def perturbed(distribution, random, spread):
     values = distribution._values()
     if "base" in values:
         values["base"] = perturbed(values["base"], random, spread)
+    if isinstance(distribution, Tied):
+        return Tied(values["base"], *distribution.tied_names)
     for name, constraint in distribution.parameters.items():
         if values.get(name) is not None:
             values[name] = moved(constraint, values[name], random, spread)

@@ -100,7 +100,6 @@ FORMS = {
         [
             Poisson(),
             Poisson(prior=Gamma(2.0, 0.5)),
-            Geometric(),
             NegativeBinomial(),
             Tied(NegativeBinomial(), "size"),
             Binomial(60),
@@ -109,6 +108,7 @@ FORMS = {
             Bounded(Poisson(), rate=(0.5, 6.0)),
         ],
     ),
+    "trials": (lambda r, n: COUNTS(r, n) + 1.0, [Geometric(), Geometric(prior=Beta(2.0, 2.0))]),
     "share": (SHARES, [Beta(), Tied(Beta(), "alpha")]),
     "bit": (BITS, [Bernoulli(), Bernoulli(prior=Beta(3.0, 2.0)), Frozen(Bernoulli(0.4))]),
     "angle": (ANGLES, [VonMises(), Tied(VonMises(), "concentration")]),

@@ -381,7 +381,7 @@ class MultivariateNormal(Family):
         origin, unit = _frame(columns)
         mean = row[HEAD : HEAD + d] * unit + origin
         covariance = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) * unit * unit[:, None]
-        is_sound = self._is_sound(row, d)
+        is_sound = self._is_sound(row, d) and bool(np.isfinite(covariance).all() and np.diagonal(covariance).min() > 0.0)
         if self.kind != "full":
             covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
         if is_sound:
@@ -400,7 +400,7 @@ class MultivariateNormal(Family):
             return False
         variances = row[HEAD + 6 * d : HEAD + 6 * d + d * d : d + 1]
         whitener = row[HEAD + 6 * d + d * d : HEAD + 6 * d + 2 * d * d : d + 1]
-        return bool(variances.min() > 1e-300 and variances.max() < 1e300 and (variances * whitener * whitener).max() < 1e12)
+        return bool(variances.min() > 0.0 and (variances * whitener * whitener).max() < 1e12)
 
     def _expected(self, row, columns):
         d = len(columns)
