@@ -91,7 +91,7 @@ def test_clusters_far_apart_and_far_from_zero_are_told_apart(family):
     z = np.concatenate([family(0, 1).sample(4000, random), family(1000, 3).sample(6000, random)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = GeneralMixtureModel(family(), n_components=2, random_state=0).fit(1e9 + z)
+        model = GeneralMixtureModel(family(), n_components=2, tol=1e-13, random_state=0).fit(1e9 + z)
     low, high = sorted(model.components_, key=lambda component: component.location)
     for found, part in ((low, z[:4000]), (high, z[4000:])):
         expected = family().fit(part)

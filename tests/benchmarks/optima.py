@@ -11,8 +11,14 @@ takes the best of as many starts as fit into it ("in 7"), and one fit where that
 Times are processor times of one thread, which other processes disturb less than the clock on the wall.
 
 `--search` is how the best known maxima in `optima_known.json` were found: everybody fits from new seeds for so many seconds each,
+<<<<<<< HEAD
 and the highest maximum that is not spurious is followed to its top. `found_in` says how many of how many fits came near it. A run
 that finds a better one than is known says so and fails.
+=======
+and the highest maximum that is not spurious is followed to its top; `found_in` says how many of how many fits came near it.
+Three come from a deeper search by splitting and merging than the library's own. A run that finds a better one than is known says so and
+fails.
+>>>>>>> optima
 """
 
 from __future__ import annotations
@@ -107,13 +113,16 @@ def usual(call: Callable[[int], Any]) -> float:
     return statistics.median(seconds(call, seed) for seed in range(3))
 
 
-def outcome(problem: Problem, entrant: Entrant, seed: int, starts: int) -> Verdict:
-    """What one fit is worth; NaN where it raised an error, whatever that was: its user has no mixture."""
+def outcome(problem: Problem, entrant: Entrant, seed: int, starts: int) -> tuple[Verdict, float]:
+    """What one fit is worth, NaN where it raised an error, whatever that was: its user has no mixture; and its processor time."""
+    begun = time.process_time()
     try:
-        return judge(problem, entrant.fit(problem, seed, starts))
+        parameters = entrant.fit(problem, seed, starts)
     except Exception as error:
         print(f"{problem.title}: {entrant.name}, seed {seed}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        return Verdict(np.nan, False)
+        return Verdict(np.nan, False), time.process_time() - begun
+    taken = time.process_time() - begun
+    return judge(problem, parameters), taken
 
 
 def cell(problem: Problem, entrant: Entrant, known: float, budget: float, seeds: int, patience: float) -> Cell:
@@ -122,15 +131,17 @@ def cell(problem: Problem, entrant: Entrant, known: float, budget: float, seeds:
     if entrant is not OURS:  # which searches by itself
         starts = max(1, int(budget / usual(lambda seed: entrant.fit(problem, seed, 1))))
     verdicts: list[Verdict] = []
-    began = time.process_time()
-    while len(verdicts) < seeds and (len(verdicts) < FEWEST_SEEDS or time.process_time() - began < patience):
-        verdicts.append(outcome(problem, entrant, len(verdicts), starts))
-    spent = (time.process_time() - began) / len(verdicts)
+    times: list[float] = []
+    while len(verdicts) < seeds and (len(verdicts) < FEWEST_SEEDS or sum(times) < patience):
+        verdict, taken = outcome(problem, entrant, len(verdicts), starts)
+        verdicts.append(verdict)
+        times.append(taken)
     regular = [verdict.mean_log_likelihood for verdict in verdicts if not verdict.spurious]
     found = sum(value >= known - NEAR for value in regular)
     failed = sum(np.isnan(verdict.mean_log_likelihood) for verdict in verdicts)
     spurious = sum(verdict.spurious for verdict in verdicts)
-    return Cell(found, len(verdicts), starts, spent / budget, spurious, failed, float(np.nanmax([-np.inf, *regular])))
+    time_of_one = statistics.mean(times) / budget
+    return Cell(found, len(verdicts), starts, time_of_one, spurious, failed, float(np.nanmax([-np.inf, *regular])))
 
 
 def row(problem: Problem, known: float, seeds: int, patience: float) -> Row:
