@@ -11,14 +11,9 @@ takes the best of as many starts as fit into it ("in 7"), and one fit where that
 Times are processor times of one thread, which other processes disturb less than the clock on the wall.
 
 `--search` is how the best known maxima in `optima_known.json` were found: everybody fits from new seeds for so many seconds each,
-<<<<<<< HEAD
-and the highest maximum that is not spurious is followed to its top. `found_in` says how many of how many fits came near it. A run
-that finds a better one than is known says so and fails.
-=======
 and the highest maximum that is not spurious is followed to its top; `found_in` says how many of how many fits came near it.
 Three come from a deeper search by splitting and merging than the library's own. A run that finds a better one than is known says so and
 fails.
->>>>>>> optima
 """
 
 from __future__ import annotations
