@@ -12,8 +12,8 @@ Times are processor times of one thread, which other processes disturb less than
 
 `--search` is how the best known maxima in `optima_known.json` were found: everybody fits from new seeds for so many seconds each,
 and the highest maximum that is not spurious is followed to its top; `found_in` says how many of how many fits came near it.
-Three come from a deeper search by splitting and merging than the library's own. A run that finds a better one than is known says so and
-fails.
+Three come from a deeper search by splitting and merging than the library's own. A run that finds a better one than is known says
+so and fails.
 """
 
 from __future__ import annotations
