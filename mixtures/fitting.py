@@ -171,7 +171,7 @@ def _sought(starter: Starter, settings: Settings) -> tuple[Run, list[Move]]:
         alive = [run for run in runs if run.is_regular] or runs
         ranked = sorted(alive, key=lambda run: -run.height)
         sound = islice((run for run in ranked if not is_doubtful(run)), FINALISTS)
-        run = _best(_ended(list(sound) or ranked[:FINALISTS], settings))
+        run = _best_at_end(list(sound) or ranked[:FINALISTS], settings)
     if settings.n_init is None and starter.is_compiled and not run.interrupted:
         run, moves = escaped(starter, run, settings)
     if settings.starved == "re-seed" and starter.is_compiled and not run.interrupted:
@@ -188,8 +188,8 @@ def _automatic_starts(starter: Starter) -> int:
     return int(min(MOST_STARTS, max(LEAST_STARTS, CELLS_OF_STARTS // (starter.n_rows * starter.n_components))))
 
 
-def _ended(runs: Sequence[Run], settings: Settings) -> list[Run]:
-    """Runs at their end, without those that fail, unless all do; an interrupt ends all."""
+def _best_at_end(runs: Sequence[Run], settings: Settings) -> Run:
+    """The best of runs at their end, those that fail left out, unless all do; an interrupt ends all."""
     ended: list[Run] = []
     failure: FitError | None = None
     for run in runs:
@@ -205,7 +205,7 @@ def _ended(runs: Sequence[Run], settings: Settings) -> list[Run]:
         raise failure
     best = _best(ended)
     best.interrupted = ended[-1].interrupted
-    return [best]
+    return best
 
 
 def _best_of_whole_runs(starter: Starter, settings: Settings) -> Run:
@@ -215,9 +215,9 @@ def _best_of_whole_runs(starter: Starter, settings: Settings) -> Run:
     runs = [starter.over_all_rows(run) for run in starter.starts(count, 0)]
     if kind.sharpness < 1.0 == sharpness_at(kind.sharpness, kind.warming, settings.max_iter):
         runs += [starter.over_all_rows(run) for run in starter.as_soft().starts(count, 0)]
-    (run,) = runs[:1]
+    run = runs[0]
     if len(runs) > 1:
-        (run,) = _ended(runs, settings._replace(watch=None))
+        run = _best_at_end(runs, settings._replace(watch=None))
         if settings.watch is None or run.interrupted:
             return run
         run = run.rewound()
@@ -232,11 +232,12 @@ def _best(runs: Sequence[Run]) -> Run:
     which must not choose the order of the components: the first one wins.
     """
     best = runs[0]
+    doubt = len(runs) > 1 and is_doubtful(best)  # which takes a run apart
     for other in runs[1:]:
-        is_higher = other.objective - best.objective > 1e-10
+        is_higher, others_doubt = other.objective - best.objective > 1e-10, is_doubtful(other)
         # higher ones lose only against sound ones, others win only against doubtful ones
-        if is_doubtful(best) >= is_doubtful(other) if is_higher else is_doubtful(best) > is_doubtful(other):
-            best = other
+        if doubt >= others_doubt if is_higher else doubt > others_doubt:
+            best, doubt = other, others_doubt
     return best
 
 

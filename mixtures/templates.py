@@ -17,7 +17,6 @@ from mixtures.distributions.base import Family
 from mixtures.engine.plan import Ints, Sizes
 from mixtures.parts import Parts
 from mixtures.plates import Plate, Share
-from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
 MOST = 32
@@ -127,5 +126,4 @@ def _is_simple(factor: Any) -> bool:
         and factor.prior is None
         and factor.encoding == "numbers"
         and isinstance(factor.support, Interval)
-        and not isinstance(factor.support, RowSupport)
     )
