@@ -18,7 +18,7 @@ LAYERS = [
     {"distributions", "priors"},
     {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics"},
     {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},
-    {"criteria", "model", "output", "position", "streaming", "watching"},
+    {"criteria", "looking", "model", "output", "position", "streaming", "watching"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = len(LAYERS)  # whatever shows, stores or tests models
