@@ -1,0 +1,98 @@
+"""Axes to draw on, the caller's or new ones, and what all displays do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mixtures.exceptions import ParameterError
+from mixtures.extras import import_extra
+from mixtures.plot import colours
+from mixtures.tables import short
+
+LONGEST_LABEL = 32
+LONGEST_LEGEND = 7
+
+
+def axes_for(ax: Any, size: tuple[float, float] = (6.4, 4.4)) -> tuple[Any, Any, bool]:
+    """Figure, axes, and whether they are new; no figure is opened where axes are given."""
+    if ax is not None:
+        _check_axes(ax)
+        return ax.figure, ax, False
+    pyplot = import_extra("matplotlib.pyplot", "plot")
+    figure, ax = pyplot.subplots(figsize=size, layout="constrained")
+    return figure, ax, True
+
+
+def grid_for(ax: Any, n_rows: int, n_columns: int, size: tuple[float, float], **shared: Any) -> tuple[Any, Any, bool]:
+    """Figure, a matrix of axes, and whether they are new. They take the place of the axes given, which are hidden."""
+    if ax is None:
+        pyplot = import_extra("matplotlib.pyplot", "plot")
+        figure = pyplot.figure(figsize=size, layout="constrained")
+        return figure, figure.subplots(n_rows, n_columns, squeeze=False, **shared), True
+    _check_axes(ax)
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ParameterError("ax must be a subplot of its figure, which can be divided; found axes that were placed by hand")
+    ax.set_axis_off()
+    return ax.figure, place.subgridspec(n_rows, n_columns).subplots(squeeze=False, **shared), False
+
+
+def _check_axes(ax: Any) -> None:
+    if not hasattr(ax, "plot") or not hasattr(ax, "figure"):
+        raise ParameterError(f"ax must be one matplotlib Axes or None, found {type(ax).__name__}")
+
+
+def component_label(k: int, weights: Any = None) -> str:
+    """How legends call a component."""
+    return f"component {k}" if weights is None else f"component {k} ({100 * weights[k]:.0f}%)"
+
+
+def put_legend(
+    ax: Any, new: bool, wanted: bool | None, handles: Sequence[Any] | None = None, title: str | None = None
+) -> Any:
+    """A legend beside new axes, where it hides nothing; within the caller's axes, where these are all that may be used.
+
+    `wanted` None leaves one that is long out of the caller's axes.
+    """
+    found = ax.get_legend_handles_labels()[0] if handles is None else handles
+    if not found or wanted is False or (wanted is None and not new and len(found) > LONGEST_LEGEND):
+        return None
+    ink = colours.ink(ax)
+    style = {"labelcolor": ink, "facecolor": colours.paper(ax), "title": title}
+    if new:
+        style |= {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0, "frameon": False}
+        style["ncols"] = 1 + len(found) // 16
+    else:
+        style |= {"loc": "best", "fontsize": "small", "framealpha": 0.7, "ncols": 1 + len(found) // 8}
+    legend = ax.legend(**style) if handles is None else ax.legend(handles=handles, **style)
+    legend.get_title().set_color(ink)
+    return legend
+
+
+def dollars(text: str) -> str:
+    """A name as matplotlib writes it down, whose dollars begin no formula."""
+    return text.replace("$", r"\$")
+
+
+def axis_label(text: str) -> str:
+    """The name of a column beside an axis."""
+    return dollars(short(text, 60))
+
+
+def category_labels(categories: Sequence[Any], is_flag: bool = False) -> list[str]:
+    """Names of categories beside an axis."""
+    return ["false", "true"] if is_flag else [dollars(short(str(category), LONGEST_LABEL)) for category in categories]
+
+
+def put_categories(ax: Any, labels: Sequence[str]) -> None:
+    """Categories below an axis, turned where they would overlap."""
+    ax.set_xticks(np.arange(len(labels)), labels)
+    width = ax.figure.get_size_inches()[0] * ax.get_position().width
+    if sum(map(len, labels)) * 0.11 + 0.1 * len(labels) > width:
+        ax.tick_params(axis="x", labelrotation=90 if len(labels) > 25 else 45)
+        for label in ax.get_xticklabels():
+            label.set_horizontalalignment("center" if len(labels) > 25 else "right")
+            label.set_rotation_mode("default" if len(labels) > 25 else "anchor")
