@@ -28,6 +28,7 @@ class Profile:
     Attributes
     ----------
     column : its name, or "column 3".
+    place : in the table.
     label : that with its unit.
     families : k names.
     means, stds : (k,), in the column's unit; NaN where a component knows none, and of a column of categories.
@@ -36,6 +37,7 @@ class Profile:
     """
 
     column: str
+    place: int
     label: str
     families: tuple[str, ...]
     means: Floats
@@ -167,9 +169,9 @@ def _profile(components: Sequence[Any], table: Table, j: int, label: str) -> Pro
     categories = categories_of(pieces) if kinds == "categories" else ()
     if categories and not any(isinstance(piece, _Moments) for piece in pieces):
         own = mixture_over(components, np.ones(k), table, [j])
-        return Profile(label_of(table, j), label, tuple(families), nothing, nothing, categories, masses(own, categories))
+        return Profile(label_of(table, j), j, label, tuple(families), nothing, nothing, categories, masses(own, categories))
     moments = np.array([(np.nan, np.nan) if piece is None else moments_of(piece) for piece in pieces], dtype=float)
-    return Profile(label_of(table, j), label, tuple(families), moments[:, 0], moments[:, 1], (), np.empty((k, 0)))
+    return Profile(label_of(table, j), j, label, tuple(families), moments[:, 0], moments[:, 1], (), np.empty((k, 0)))
 
 
 @dataclass(frozen=True)

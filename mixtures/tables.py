@@ -24,6 +24,15 @@ def short(text: str, width: int = MAX_WIDTH) -> str:
     return text + "..."
 
 
+def short_in_the_middle(text: str, width: int) -> str:
+    """As :func:`short`, cut in the middle: names that differ at their ends only can still be told apart."""
+    text = short(text, 10 * width)
+    if width_of(text) <= width:
+        return text
+    head, tail = text[: max(1, (width - 1) // 2)], text[-max(1, width // 2 - 1) :]
+    return f"{head}…{tail}"
+
+
 def width_of(text: str) -> int:
     """How many places of a terminal a text takes: letters of East Asia two, accents that join the letter before them none."""
     if text.isascii():

@@ -10,18 +10,24 @@ import numpy as np
 from mixtures.exceptions import ParameterError
 from mixtures.extras import import_extra
 from mixtures.plot import colours
-from mixtures.tables import short
+from mixtures.tables import short, short_in_the_middle
 
-LONGEST_LABEL = 32
+LONGEST_LABEL = 24
 LONGEST_LEGEND = 7
+LEGEND_HEIGHT = 15  # entries below each other
+LEGEND_WIDTH = 1.9  # inches
 
 
-def axes_for(ax: Any, size: tuple[float, float] = (6.4, 4.4)) -> tuple[Any, Any, bool]:
-    """Figure, axes, and whether they are new; no figure is opened where axes are given."""
+def axes_for(ax: Any, size: tuple[float, float] = (6.4, 4.4), n_entries: int = 0) -> tuple[Any, Any, bool]:
+    """Figure, axes, and whether they are new; no figure is opened where axes are given.
+
+    A new figure is wide enough for a legend of `n_entries` beside the axes.
+    """
     if ax is not None:
         _check_axes(ax)
         return ax.figure, ax, False
     pyplot = import_extra("matplotlib.pyplot", "plot")
+    size = size[0] + LEGEND_WIDTH * ((n_entries - 1) // LEGEND_HEIGHT if n_entries else 0), size[1]
     figure, ax = pyplot.subplots(figsize=size, layout="constrained")
     return figure, ax, True
 
@@ -64,12 +70,17 @@ def put_legend(
     style = {"labelcolor": ink, "facecolor": colours.paper(ax), "title": title}
     if new:
         style |= {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0, "frameon": False}
-        style["ncols"] = 1 + len(found) // 16
+        style["ncols"] = 1 + (len(found) - 1) // LEGEND_HEIGHT
     else:
         style |= {"loc": "best", "fontsize": "small", "framealpha": 0.7, "ncols": 1 + len(found) // 8}
     legend = ax.legend(**style) if handles is None else ax.legend(handles=handles, **style)
     legend.get_title().set_color(ink)
     return legend
+
+
+def opacity(ax: Any, n_points: int) -> float:
+    """Of n points that may lie on each other; on dark paper more, since thin colours are lost there."""
+    return (0.75 if n_points < 1000 else 0.5) + (0.2 if colours.is_dark(ax) else 0.0)
 
 
 def dollars(text: str) -> str:
@@ -79,12 +90,14 @@ def dollars(text: str) -> str:
 
 def axis_label(text: str) -> str:
     """The name of a column beside an axis."""
-    return dollars(short(text, 60))
+    return dollars(short(text, 48))
 
 
-def category_labels(categories: Sequence[Any], is_flag: bool = False) -> list[str]:
+def category_labels(categories: Sequence[Any], is_flag: bool = False, longest: int = LONGEST_LABEL) -> list[str]:
     """Names of categories beside an axis."""
-    return ["false", "true"] if is_flag else [dollars(short(str(category), LONGEST_LABEL)) for category in categories]
+    if is_flag:
+        return ["false", "true"]
+    return [dollars(short_in_the_middle(str(category), longest)) for category in categories]
 
 
 def put_categories(ax: Any, labels: Sequence[str]) -> None:

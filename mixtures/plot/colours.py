@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from mixtures.extras import import_extra
+
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#999999")
 # No two of these numbers have a common divisor, so that 7 x 5 lines and 7 x 12 markers differ.
 LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (7, 2, 1.5, 2)), (0, (3, 1.2, 1, 1.2, 1, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "h")
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "++++")
-SHADES = "cividis"
-"""Of probabilities: rises evenly in lightness, and looks alike to all."""
+DARKEST_SHADE, BRIGHTEST_SHADE = "#0072B2", "#56B4E9"
+"""Of probability 1, on light and on dark; of 0 the paper's colour, and evenly between them."""
 
 
 def colour(k: int) -> str:
@@ -46,6 +48,18 @@ def paper(ax: Any) -> Any:
     """The colour that the axes lie on."""
     face = ax.get_facecolor()
     return face if face[3] > 0 else ax.figure.get_facecolor()
+
+
+def shades(ax: Any) -> Any:
+    """Colour map of probabilities, from the paper to a colour that stands out from it."""
+    colors = import_extra("matplotlib.colors", "plot")
+    base = colors.to_rgb(paper(ax))
+    return colors.LinearSegmentedColormap.from_list("probability", [base, BRIGHTEST_SHADE if is_dark(ax) else DARKEST_SHADE])
+
+
+def is_dark(ax: Any) -> bool:
+    """Whether the axes lie on something dark."""
+    return contrast(import_extra("matplotlib.colors", "plot").to_rgb(paper(ax))) == "white"
 
 
 def contrast(colour_of_cell: Any) -> str:

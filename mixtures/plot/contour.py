@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import ParameterError
 from mixtures.plot import colours
-from mixtures.plot.canvas import axes_for, axis_label, component_label, put_legend
+from mixtures.plot.canvas import axes_for, axis_label, component_label, opacity, put_legend
 from mixtures.plot.ellipses import ellipse_of
 from mixtures.plot.grids import is_discrete, lattice, range_of
 from mixtures.plot.rows import Rows, jittered, read_rows, shown_of
@@ -158,12 +158,12 @@ class ContourDisplay:
 
     def plot(self, ax: Any = None, *, legend: bool | None = None) -> Self:
         """Draw it, on new axes or on those given; returns itself."""
-        self.figure_, self.ax_, new = axes_for(ax)
+        self.figure_, self.ax_, new = axes_for(ax, n_entries=len(self.weights) + 1)
         ax = self.ax_
         ink = colours.ink(ax)
         x, y = (jittered(values, kind) for values, kind in zip((self.x, self.y), self.kinds, strict=True))
         area = float(np.clip(6000.0 / max(len(x), 1), 4.0, 28.0))
-        style = {"alpha": 0.75 if len(x) < 1000 else 0.5, "linewidths": 0.0, "rasterized": len(x) > 2000}
+        style = {"alpha": opacity(ax, len(x)), "linewidths": 0.0, "rasterized": len(x) > 2000}
         self.points_, self.ellipses_, self.contours_, self.levels_ = [], [], None, np.empty(0)
         for k in range(len(self.weights)):
             own = self.labels == k

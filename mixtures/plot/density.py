@@ -211,8 +211,8 @@ class DensityDisplay:
 
     def plot(self, ax: Any = None, *, legend: bool | None = None) -> Self:
         """Draw it, on new axes or on those given; returns itself."""
-        self.figure_, self.ax_, new = axes_for(ax)
-        ax = self.ax_
+        self.figure_, self.ax_, new = axes_for(ax, n_entries=len(self.weights) + 2)
+        ax, self._is_new = self.ax_, new
         self.total_, self.lines_, self.bars_, self.data_, self.stems_ = None, [], [], [], []
         in_bars = self.kind == "categories" or (self.kind == "counts" and self.x[-1] - self.x[0] <= LARGEST_LATTICE)
         if in_bars:
@@ -241,7 +241,7 @@ class DensityDisplay:
             self.data_.append(ax.stairs(self.heights, self.edges, color=GREY, linewidth=0.6))
         with np.errstate(invalid="ignore"):
             total, parts = (np.where(np.isfinite(y), y, np.nan) for y in (self.density, self.components))
-        self.total_ = ax.plot(self.x, total, color=ink, linewidth=3.2, alpha=0.8, label="mixture")[0]
+        self.total_ = ax.plot(self.x, total, color=ink, linewidth=3.2 if self._is_new else 2.2, alpha=0.8, label="mixture")[0]
         if len(self.weights) > 1:
             for k in range(len(self.weights)):
                 style = {"color": colours.colour(k), "linestyle": colours.line(k), "linewidth": 1.6}
