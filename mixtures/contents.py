@@ -88,7 +88,7 @@ def family_of(distribution: Any) -> str:
     base = getattr(distribution, "base", None)
     if base is not None and (isinstance(distribution, Wrapped) or isinstance(base, Distribution)):
         return f"{name}({family_of(base)})"
-    family = getattr(distribution, "family", None)
+    family: Any = getattr(distribution, "family", None)
     return f"scipy {family.name}" if hasattr(family, "name") else name
 
 
@@ -173,11 +173,11 @@ def _correlations(matrices: Sequence[Any], names: Sequence[str]) -> list[Content
     if len(first) <= MAX_PAIRS:
         return [
             Content(f"{names[a]}, {names[b]}", "correlation", tuple(() if r is None else (f"{r[a, b]:.2f}",) for r in matrices))
-            for a, b in zip(first, second, strict=True)
+            for a, b in zip(first.tolist(), second.tolist(), strict=True)
         ]
     cells: list[tuple[str, ...]] = []
     for r in matrices:
         strongest = 0 if r is None else int(np.argmax(np.abs(r[first, second])))
-        a, b = first[strongest], second[strongest]
+        a, b = int(first[strongest]), int(second[strongest])
         cells.append(() if r is None else (names[a], names[b], f"{r[a, b]:.2f}"))
     return [Content(f"{len(names)} columns jointly", "strongest correlation", tuple(cells))]

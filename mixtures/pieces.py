@@ -35,7 +35,8 @@ def state_of(model: Any) -> tuple[list[Any], Floats]:
 
 
 def header_of(model: Any) -> Table:
-    """The columns that a mixture stands on, as a table without a row: named where the model was fitted to a frame, or names them."""
+    """The columns that a mixture stands on, as a table without a row: named where the model was fitted to a frame, or names
+    them."""
     components, _ = state_of(model)
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
@@ -48,11 +49,27 @@ def header_of(model: Any) -> Table:
         return _header(keys, named=True)
     width = getattr(model, "n_features_in_", None)
     if width is None:
-        width = next((w for w in (getattr(component, "n_features", None) for component in components) if w is not None), None)
+        width = next((w for w in map(_width_of, components) if w is not None), None)
     if width is None:  # components that don't say, of a model that has seen no table
         check_is_fitted(model, "n_features_in_")
         width = 1
     return _header([str(j) for j in range(int(width))], named=False)
+
+
+def _width_of(component: Any) -> int | None:
+    """Number of columns of a component, None where it does not say."""
+    if isinstance(component, GeneralMixtureModel):
+        return next((w for w in map(_width_of, component._state()[0]) if w is not None), None)
+    found = getattr(component, "n_features", None)
+    return None if found is None else int(found)
+
+
+def header_of_rows(model: Any, X: Any) -> Table:
+    """As :func:`header_of`, of a model that may have seen no table yet, and rows X that it takes."""
+    table = Table.read(X)
+    if not table.named and hasattr(model, "feature_names_in_"):
+        return header_of(model)
+    return _header(table.names, table.named)
 
 
 def _header(names: list[str], named: bool) -> Table:

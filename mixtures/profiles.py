@@ -149,10 +149,11 @@ class Profiles(Sequence[Profile]):
         return table_html(["component", ""], list(map(str, range(len(self.weights)))), self._blocks())
 
 
-def profiles_of(model: Any, units: Mapping[Any, str] | None = None) -> Profiles:
-    """Profiles of the components of a mixture over every column; see ``GeneralMixtureModel.profiles``."""
+def profiles_of(model: Any, units: Mapping[Any, str] | None = None, header: Table | None = None) -> Profiles:
+    """Profiles of the components of a mixture over every column, of `header` where it does not know them itself; see
+    ``GeneralMixtureModel.profiles``."""
     components, weights = state_of(model)
-    table = header_of(model)
+    table = header_of(model) if header is None else header
     labels = labels_of(table, units)
     return Profiles([_profile(components, table, j, labels[j]) for j in modelled(components, table)], weights)
 
@@ -161,9 +162,7 @@ def _profile(components: Sequence[Any], table: Table, j: int, label: str) -> Pro
     k = len(components)
     pieces = [_piece(component, table, j) for component in components]
     parts = take_apart(components, table)
-    families = [
-        next((family_of(f) for own, f in zip(part.columns, part.factors, strict=True) if j in own), "") for part in parts
-    ]
+    families = [next((family_of(f) for own, f in zip(part.columns, part.factors, strict=True) if j in own), "") for part in parts]
     nothing = np.full(k, np.nan)
     kinds = kind_of([piece for piece in pieces if not isinstance(piece, _Moments)]) if None not in pieces else "numbers"
     categories = categories_of(pieces) if kinds == "categories" else ()
@@ -195,14 +194,14 @@ def _piece(component: Any, table: Table, j: int) -> Any:
 
 
 def _moments_at(factor: Any, place: int) -> Any:
-    mean = getattr(factor, "mean", None)
+    mean: Any = getattr(factor, "mean", None)
     if mean is None and hasattr(factor, "probabilities"):  # of counts whose total differs from row to row: their share
         mean = factor.probabilities
     if mean is None and hasattr(factor, "concentration"):
         mean = np.asarray(factor.concentration) / np.sum(factor.concentration)
     if np.ndim(mean) != 1 or callable(mean):
         return None
-    variance = getattr(factor, "variance", None)
+    variance: Any = getattr(factor, "variance", None)
     std = float(np.sqrt(variance[place])) if np.ndim(variance) == 1 else np.nan
     return _Moments(float(np.asarray(mean)[place]), std)
 
@@ -219,7 +218,7 @@ def kind_of(pieces: Sequence[Any]) -> str:
     found = [leaf for piece in pieces for leaf in leaves(piece)]
     if found and all(getattr(leaf, "encoding", "numbers") == "categories" for leaf in found):
         return "categories"
-    supports = [getattr(leaf, "support", None) for leaf in found]
+    supports: list[Any] = [getattr(leaf, "support", None) for leaf in found]
     if not found or not all(isinstance(support, Whole) for support in supports):
         return "numbers"
     return "categories" if all(support.low == 0.0 and support.high == 1.0 for support in supports) else "counts"
@@ -274,7 +273,7 @@ def _number(piece: Any, name: str) -> float:
 
 def support_of(pieces: Sequence[Any]) -> tuple[float, float]:
     """The ends of what some of them allow."""
-    supports = [getattr(leaf, "support", None) for piece in pieces for leaf in leaves(piece)]
-    if not all(isinstance(support, Interval) for support in supports):
+    supports: list[Any] = [getattr(leaf, "support", None) for piece in pieces for leaf in leaves(piece)]
+    if not supports or not all(isinstance(support, Interval) for support in supports):
         return -np.inf, np.inf
     return min(support.low for support in supports), max(support.high for support in supports)

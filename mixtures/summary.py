@@ -13,11 +13,12 @@ from scipy.special import xlogy
 from mixtures.checks import read_weights
 from mixtures.contents import Content, contents_of
 from mixtures.engine.plan import Floats
-from mixtures.pieces import header_of, state_of
+from mixtures.pieces import header_of, header_of_rows, state_of
 from mixtures.profiles import Profiles, profiles_of
 from mixtures.tables import panels_text, short, table_html
 
 WITHOUT_ROWS = "log-likelihood, criteria and certainty of the clusters need the rows: summary(X)"
+UNCOUNTED = "no criteria: a component has no number of parameters"
 LEGEND = "m ± s: mean and standard deviation"
 WORDS = {
     "log_likelihood": "log-likelihood",
@@ -42,13 +43,14 @@ class Summary:
     weights : (k,), mixing proportions.
     contents : a :class:`~mixtures.contents.Content` for every column: what each component says of it, in words.
     profiles : :class:`~mixtures.profiles.Profiles`, means and probabilities as data.
-    measures : what is known of ``log_likelihood``, ``bic``, ``aic``, ``icl``, ``entropy`` (of all assignments together, in nats; icl is bic
-        and twice this), ``n_parameters``, ``n_rows`` of weight > 0, ``total_weight`` where rows have weights, ``n_iter`` and
-        ``converged``, in this order.
+    measures : what is known of ``log_likelihood``, ``bic``, ``aic``, ``icl``, ``entropy`` (of all assignments together, in nats;
+        icl is bic and twice this), ``n_parameters``, ``n_rows`` of weight > 0, ``total_weight`` where rows have weights,
+        ``n_iter`` and ``converged``, in this order.
     sizes : (k,), rows (or their weights) whose most probable component each is; None where that is not known.
     certainties : (k,), mean probability of the component of these rows, NaN where there are none; None without rows.
-    entropies : (k,), mean entropy of the assignment of the component's rows, in nats: 0 where they are certain, log k for a toss-up;
-        rows count by their probabilities, so that the sum over components of ``expected`` times this is ``entropy``. None without rows.
+    entropies : (k,), mean entropy of the assignment of the component's rows, in nats: 0 where they are certain, log k for a
+        toss-up; rows count by their probabilities, so that the sum over components of ``expected`` times this is ``entropy``.
+        None without rows.
     expected : (k,), sum of the rows' probabilities of each component; None without rows.
     """
 
@@ -85,7 +87,7 @@ class Summary:
         return [(WORDS[name], _measure(value)) for name, value in self.measures.items()]
 
     def _notes(self) -> list[str]:
-        notes = [] if "bic" in self.measures else [WITHOUT_ROWS]
+        notes = [] if "bic" in self.measures else [UNCOUNTED if "log_likelihood" in self.measures else WITHOUT_ROWS]
         shows_pair = any(" ± " in line for content in self.contents for cell in content.cells for line in cell)
         return [*([LEGEND] if shows_pair else []), *notes]
 
@@ -119,19 +121,20 @@ class Summary:
 def summary_of(model: Any, X: Any = None, sample_weight: Any = None, units: Mapping[Any, str] | None = None) -> Summary:
     """Look at a mixture, and at rows under it; see ``GeneralMixtureModel.summary``."""
     components, weights = state_of(model)
-    table = header_of(model)
-    contents = contents_of(components, table, units)
-    profiles = profiles_of(model, units)
     measures: dict[str, Any] = {}
     found: dict[str, Any] = {}
     if X is not None:
         found = _of_rows(model, X, sample_weight, measures)
-    elif hasattr(model, "labels_"):
-        seen = np.asarray(model.labels_)[np.asarray(model.labels_) >= 0]
-        found["sizes"] = np.bincount(seen, minlength=len(weights)).astype(float)
-        measures |= {"n_parameters": model.n_parameters, "n_rows": len(seen)}
     else:
-        measures["n_parameters"] = model.n_parameters
+        count = _count_parameters(model)
+        if count is not None:
+            measures["n_parameters"] = count
+        if hasattr(model, "labels_"):
+            seen = np.asarray(model.labels_)[np.asarray(model.labels_) >= 0]
+            found["sizes"] = np.bincount(seen, minlength=len(weights)).astype(float)
+            measures["n_rows"] = len(seen)
+    table = header_of(model) if X is None else header_of_rows(model, X)
+    contents, profiles = contents_of(components, table, units), profiles_of(model, units, table)
     for name in ("n_iter", "converged"):
         if hasattr(model, f"{name}_"):
             value = getattr(model, f"{name}_")
@@ -152,10 +155,12 @@ def _of_rows(model: Any, X: Any, sample_weight: Any, measures: dict[str, Any]) -
     log_likelihood = float(weights @ out["density"][seen])
     row_entropy = -xlogy(posterior, posterior).sum(axis=1)
     entropy = float(weights @ row_entropy)
-    p = model.n_parameters
-    bic = -2.0 * log_likelihood + p * float(np.log(total))
-    measures |= {"log_likelihood": log_likelihood, "bic": bic, "aic": -2.0 * log_likelihood + 2.0 * p, "icl": bic + 2.0 * entropy}
-    measures |= {"entropy": entropy, "n_parameters": p, "n_rows": int(seen.sum())}
+    p = _count_parameters(model)
+    measures["log_likelihood"] = log_likelihood
+    if p is not None:
+        bic = -2.0 * log_likelihood + p * float(np.log(total))
+        measures |= {"bic": bic, "aic": -2.0 * log_likelihood + 2.0 * p, "icl": bic + 2.0 * entropy}
+    measures |= {"entropy": entropy} | ({} if p is None else {"n_parameters": p}) | {"n_rows": int(seen.sum())}
     if given is not None:
         measures["total_weight"] = total
     sizes = np.bincount(labels, weights, minlength=k)
@@ -164,6 +169,14 @@ def _of_rows(model: Any, X: Any, sample_weight: Any, measures: dict[str, Any]) -
     with np.errstate(divide="ignore", invalid="ignore"):
         certainties, entropies = own / sizes, (weights * row_entropy) @ posterior / expected
     return {"sizes": sizes, "certainties": certainties, "entropies": entropies, "expected": expected}
+
+
+def _count_parameters(model: Any) -> int | None:
+    """Number of free parameters; None where a component has no number of them, so that criteria do not apply."""
+    try:
+        return int(model.n_parameters)
+    except AttributeError:
+        return None
 
 
 def _count(size: float) -> str:

@@ -46,6 +46,12 @@ def test_imports_point_one_way(path):
             assert LEVEL.get(first_part(module), ABOVE) <= LEVEL.get(own, ABOVE), f"{own} must not import {module}"
 
 
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_only_some_need_is_imported_late(path):
+    late = {"dask", "matplotlib", "pandas", "polars", "pyarrow", "tqdm"}
+    assert not late & {module.partition(".")[0] for module in imported_at_the_top(path)}
+
+
 @pytest.mark.parametrize("path", sorted((PACKAGE / "engine").glob("*.py")), ids=lambda path: path.stem)
 def test_the_engine_knows_no_family(path):
     for node in ast.walk(ast.parse(path.read_text())):

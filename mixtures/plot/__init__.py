@@ -1,7 +1,9 @@
-"""Pictures of mixtures, by matplotlib (extra ``plot``), in scikit-learn's convention: ``SomeDisplay.from_estimator(model, X, ax=None)``.
+"""Pictures of mixtures, by matplotlib (extra ``plot``), in scikit-learn's convention:
+``SomeDisplay.from_estimator(model, X, ax=None)``.
 
-A display keeps the numbers that it shows, and after drawing the artists, ``ax_`` and ``figure_``; ``plot(ax)`` draws it again elsewhere.
-It opens a figure only where no axes are given. Colours can be told apart in any kind of colour vision, on light and on dark.
+A display keeps the numbers that it shows, and after drawing the artists, ``ax_`` and ``figure_``; ``plot(ax)`` draws it again
+elsewhere. It opens a figure only where no axes are given. Colours can be told apart in any kind of colour vision, on light and
+on dark.
 """
 
 from mixtures.plot.classification import ClassificationDisplay

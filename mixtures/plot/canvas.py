@@ -32,18 +32,18 @@ def axes_for(ax: Any, size: tuple[float, float] = (6.4, 4.4), n_entries: int = 0
     return figure, ax, True
 
 
-def grid_for(ax: Any, n_rows: int, n_columns: int, size: tuple[float, float], **shared: Any) -> tuple[Any, Any, bool]:
-    """Figure, a matrix of axes, and whether they are new. They take the place of the axes given, which are hidden."""
+def grid_for(ax: Any, n_rows: int, n_columns: int, size: tuple[float, float], **shared: Any) -> tuple[Any, Any]:
+    """Figure and a matrix of axes, which take the place of those given; these are hidden."""
     if ax is None:
         pyplot = import_extra("matplotlib.pyplot", "plot")
         figure = pyplot.figure(figsize=size, layout="constrained")
-        return figure, figure.subplots(n_rows, n_columns, squeeze=False, **shared), True
+        return figure, figure.subplots(n_rows, n_columns, squeeze=False, **shared)
     _check_axes(ax)
     place = ax.get_subplotspec()
     if place is None:
         raise ParameterError("ax must be a subplot of its figure, which can be divided; found axes that were placed by hand")
     ax.set_axis_off()
-    return ax.figure, place.subgridspec(n_rows, n_columns).subplots(squeeze=False, **shared), False
+    return ax.figure, place.subgridspec(n_rows, n_columns).subplots(squeeze=False, **shared)
 
 
 def _check_axes(ax: Any) -> None:
@@ -56,9 +56,7 @@ def component_label(k: int, weights: Any = None) -> str:
     return f"component {k}" if weights is None else f"component {k} ({100 * weights[k]:.0f}%)"
 
 
-def put_legend(
-    ax: Any, new: bool, wanted: bool | None, handles: Sequence[Any] | None = None, title: str | None = None
-) -> Any:
+def put_legend(ax: Any, new: bool, wanted: bool | None, handles: Sequence[Any] | None = None, title: str | None = None) -> Any:
     """A legend beside new axes, where it hides nothing; within the caller's axes, where these are all that may be used.
 
     `wanted` None leaves one that is long out of the caller's axes.

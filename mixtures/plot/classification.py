@@ -25,12 +25,12 @@ N_GRID = 200
 class ClassificationDisplay:
     """The component that every row most probably comes from, and how uncertain that is.
 
-    The uncertainty of a row is 1 less the probability of its most probable component (Fraley & Raftery 2002). Three kinds of pictures,
-    made by :meth:`from_estimator`:
+    The uncertainty of a row is 1 less the probability of its most probable component (Fraley & Raftery 2002). Three kinds of
+    pictures, made by :meth:`from_estimator`:
 
     - "curves", of a model of one column: the probability of every component along it, above the rows;
-    - "plane", of two columns: rows coloured by component, the larger the more uncertain, with rings around the most uncertain ones; where
-      the model has no other columns, over the regions of the components;
+    - "plane", of two columns: rows coloured by component, the larger the more uncertain, with rings around the most uncertain
+      ones; where the model has no other columns, over the regions of the components;
     - "rows", of more columns: the rows of every component in order of the probability of that component.
 
     Parameters
@@ -48,8 +48,8 @@ class ClassificationDisplay:
 
     Attributes
     ----------
-    ax_, figure_ : where it was drawn. artists_ : per component what shows it: a line, points or a filled area. rings_ : of "plane" the
-        rings around uncertain rows, or None. regions_ : of "plane" the image of the regions, or None. legend_.
+    ax_, figure_ : where it was drawn. artists_ : per component what shows it: a line, points or a filled area. rings_ : of
+        "plane" the rings around uncertain rows, or None. regions_ : of "plane" the image of the regions, or None. legend_.
 
     Examples
     --------
@@ -117,7 +117,7 @@ class ClassificationDisplay:
             return cls._of_rows(rows).plot(ax, legend=legend)
         if columns is None and len(own) == 1:
             return cls._of_curves(rows, own[0], max_rows).plot(ax, legend=legend)
-        if columns is None and any(rows.kind(rows.over([place])) == "categories" for place in own):
+        if columns is None and any(rows.kind(place) == "categories" for place in own):
             return cls._of_rows(rows).plot(ax, legend=legend)
         return cls._of_plane(rows, rows.places(columns, 2), max_rows).plot(ax, legend=legend)
 
@@ -138,7 +138,7 @@ class ClassificationDisplay:
     @classmethod
     def _of_curves(cls, rows: Rows, place: int, max_rows: int) -> Self:
         model = rows.over([place])
-        kind = rows.kind(model)
+        kind = rows.kind(place)
         categories: tuple[Any, ...] = ()
         if kind == "categories":
             categories = rows.categories(place, model)
@@ -160,8 +160,7 @@ class ClassificationDisplay:
 
     @classmethod
     def _of_plane(cls, rows: Rows, places: Sequence[int], max_rows: int) -> Self:
-        singles = [rows.over([place]) for place in places]
-        kinds = [rows.kind(single) for single in singles]
+        kinds = [rows.kind(place) for place in places]
         for place, kind in zip(places, kinds, strict=True):
             if kind == "categories":
                 raise ParameterError(f"{rows.table.where(place)} holds categories, which have no place on an axis of numbers")
@@ -169,7 +168,7 @@ class ClassificationDisplay:
         shown = shown_of(~np.isnan(x) & ~np.isnan(y) & (rows.weights > 0), max_rows)
         grid = None
         if len(modelled(rows.components, rows.table)) == 2:
-            ranges = [range_of(rows.observed(p)[0], s.components, 0.1) for p, s in zip(places, singles, strict=True)]
+            ranges = [range_of(rows.observed(place)[0], rows.pieces(place), 0.1) for place in places]
             axes = [_cells(low, high, kind) for (low, high), kind in zip(ranges, kinds, strict=True)]
             model = rows.over(places)
             found = model._evaluate(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2), "density", "labels")

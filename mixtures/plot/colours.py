@@ -1,7 +1,7 @@
 """Colours, line styles, markers and hatches of components: told apart in any kind of colour vision, and without colour, too.
 
 The colours are those of Okabe & Ito (2008, "Color universal design") that can be seen on white and on black: without black and
-yellow, with a grey.
+yellow, with a grey as dark as keeps it from purple in all eyes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from mixtures.extras import import_extra
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#999999")
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#707070")
 # No two of these numbers have a common divisor, so that 7 x 5 lines and 7 x 12 markers differ.
 LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (7, 2, 1.5, 2)), (0, (3, 1.2, 1, 1.2, 1, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "h")

@@ -25,7 +25,8 @@ class ContourDisplay:
     """Rows in two columns of numbers, coloured by their most probable component, under the density of a mixture.
 
     A component that is a Normal or a Student t in these columns has an ellipse around each share of its probability. Where one has
-    none, lines of equal density of the whole mixture are drawn around the same shares of its mass. Make it with :meth:`from_estimator`.
+    none, lines of equal density of the whole mixture are drawn around the same shares of its mass. Make it with
+    :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -97,7 +98,8 @@ class ContourDisplay:
         ----------
         estimator : a :class:`~mixtures.GeneralMixtureModel`, fitted or with all parameters given.
         X : rows as it takes them; those that lack one of the two cells, or have no weight, are not shown.
-        columns : names or places of the two columns; may be left out where there are no others. Rows are coloured by what all columns say.
+        columns : names or places of the two columns; may be left out where there are no others. Rows are coloured by what all
+            columns say.
         sample_weight : array (n,) of finite weights >= 0 that mean repetition, or None; the areas of points show them.
         shares : of probability within ellipses and contours.
         contours : whether to draw contours; None: where a component has no ellipse.
@@ -119,8 +121,7 @@ class ContourDisplay:
         if not all(0.0 < share < 1.0 for share in shares):
             raise ParameterError(f"shares must lie between 0 and 1, found {shares}")
         model = rows.over(places)
-        singles = [rows.over([place]) for place in places]
-        kinds = [rows.kind(single) for single in singles]
+        kinds = [rows.kind(place) for place in places]
         for place, kind in zip(places, kinds, strict=True):
             if kind == "categories":
                 raise ParameterError(
@@ -135,8 +136,8 @@ class ContourDisplay:
         grid = None
         if contours or (contours is None and not all(found)):
             axes = [
-                cls._axis(values, single.components, kind, own)
-                for values, single, kind, own in zip(observed, singles, kinds, _reach(found), strict=True)
+                cls._axis(values, rows.pieces(place), kind, own)
+                for values, place, kind, own in zip(observed, places, kinds, _reach(found), strict=True)
             ]
             points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
             density = np.exp(model._evaluate(points, "density")["density"]).reshape(len(axes[1]), len(axes[0]))
@@ -150,7 +151,7 @@ class ContourDisplay:
 
     @staticmethod
     def _axis(values: Floats, pieces: Sequence[Any], kind: str, reach: tuple[float, float]) -> Floats:
-        if kind == "counts" or all(is_discrete(piece) for piece in pieces):
+        if kind == "counts" or (pieces and all(is_discrete(piece) for piece in pieces)):
             found = lattice(values, pieces)
             return found[:: max(1, len(found) // N_GRID)]
         low, high = range_of(values, pieces, 0.15)

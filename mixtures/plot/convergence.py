@@ -58,8 +58,8 @@ class ConvergenceDisplay:
         ----------
         estimator : a fitted :class:`~mixtures.GeneralMixtureModel`.
         X : not needed, and not looked at: the history is the model's. It is there for the convention.
-        scale : "objective", or "gap" for what was missing to its highest value, on a logarithmic axis: a straight line is EM's linear
-            convergence.
+        scale : "objective", or "gap" for what was missing to its highest value, on a logarithmic axis: a straight line is EM's
+            linear convergence.
         ax : matplotlib axes; None for a new figure.
 
         Raises

@@ -24,8 +24,8 @@ class CriteriaDisplay:
     ----------
     n_components : m numbers of components.
     criteria : name -> m values; NaN where there is none.
-    degenerate : m flags: fits that ended at the edge of what the data can tell, whose likelihood says nothing. They are drawn as crosses,
-        and none of them is the best.
+    degenerate : m flags: fits that ended at the edge of what the data can tell, whose likelihood says nothing. They are drawn as
+        crosses, and none of them is the best.
     higher_is_better : names of the criteria of which that is so, such as a log-likelihood; of the others lower is better.
 
     Attributes
@@ -52,7 +52,13 @@ class CriteriaDisplay:
         higher_is_better: Collection[str] = (),
     ) -> None:
         sizes = np.asarray(n_components)
-        if sizes.ndim != 1 or not len(sizes) or sizes.dtype.kind not in "iu" or sizes.min() < 1 or len(set(sizes.tolist())) < len(sizes):
+        if (
+            sizes.ndim != 1
+            or not len(sizes)
+            or sizes.dtype.kind not in "iu"
+            or sizes.min() < 1
+            or len(set(sizes.tolist())) < len(sizes)
+        ):
             raise ParameterError(f"n_components must be different whole numbers >= 1, found {n_components!r}")
         if not isinstance(criteria, Mapping) or not criteria:
             raise ParameterError(f"criteria must map at least one name to its values, found {criteria!r}")
@@ -149,15 +155,15 @@ class CriteriaDisplay:
                 ax.plot(self.n_components[best], values[best], "o", **ring)
             crossed += [values[self.degenerate]] if self.degenerate.any() else []
         for place, values in enumerate(crossed):
-            label = "degenerate, not compared" if place == 0 else None
-            ax.plot(self.n_components[self.degenerate], values, "x", color=ink, markersize=8, markeredgewidth=1.6, label=label)
+            words = "degenerate, not compared" if place == 0 else None
+            ax.plot(self.n_components[self.degenerate], values, "x", color=ink, markersize=8, markeredgewidth=1.6, label=words)
         if len(self.n_components) <= 25:
             ax.set_xticks(self.n_components)
         else:
             ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_xlabel("number of components")
-        words = {"higher is better" if name in self.higher_is_better else "lower is better" for name in self.criteria}
-        only = next(iter(words)) if len(words) == 1 else "see each"
+        directions = {"higher is better" if name in self.higher_is_better else "lower is better" for name in self.criteria}
+        only = next(iter(directions)) if len(directions) == 1 else "see each"
         ax.set_ylabel(f"criterion ({only})")
         ax.margins(y=0.12)
         self.legend_ = put_legend(ax, new, legend)

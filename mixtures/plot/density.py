@@ -12,7 +12,7 @@ from mixtures.exceptions import ParameterError
 from mixtures.plot import colours
 from mixtures.plot.canvas import axes_for, axis_label, category_labels, component_label, put_categories, put_legend
 from mixtures.plot.grids import atoms_of, component_densities, is_discrete, lattice, points_between, range_of
-from mixtures.plot.rows import LARGEST_LATTICE, Rows, bin_edges, read_rows, shown_of
+from mixtures.plot.rows import LARGEST_LATTICE, Rows, bin_edges, read_rows, shown_of, tally
 from mixtures.profiles import masses as masses_of
 
 DATA = ("histogram", "rug", "none")
@@ -22,9 +22,9 @@ GREY = "0.5"
 class DensityDisplay:
     """Density of a mixture over one column, with its components and the rows.
 
-    Numbers are drawn as curves over a histogram or a rug; counts and categories as bars, the probability of a value under the mixture,
-    stacked from what each component adds, with the share of the rows as points. Point masses among densities are drawn as stems.
-    Make it with :meth:`from_estimator`.
+    Numbers are drawn as curves over a histogram or a rug; counts and categories as bars, the probability of a value under the
+    mixture, stacked from what each component adds, with the share of the rows as points. Point masses among densities are drawn
+    as stems. Make it with :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -33,12 +33,14 @@ class DensityDisplay:
     weights : (k,).
     label : of the column.
     kind : "numbers", "counts" or "categories".
-    heights : of numbers (and of counts that span much) the histogram's, (number of bins,), else the share of the rows at each x; or None.
+    heights : of numbers (and of counts that span much) the histogram's, (number of bins,), else the share of the rows at each x;
+        or None.
     edges : of the histogram, or None.
     rug : values to mark on the axis, or None.
     atoms, masses : (a,) and (a, k), point masses among densities; rows at them are left out of the histogram.
     atom_shares : (a,), the share of the rows at each, or None.
     is_flag : whether the categories are zero and one.
+    left_out : weight of the rows that are no whole numbers in a column of counts, which have no point; the legend tells.
     total_weight : of the rows shown.
 
     Attributes
@@ -79,6 +81,7 @@ class DensityDisplay:
         masses: Floats | None = None,
         atom_shares: Floats | None = None,
         is_flag: bool = False,
+        left_out: float = 0.0,
         total_weight: float = np.nan,
     ) -> None:
         self.x = x
@@ -94,6 +97,7 @@ class DensityDisplay:
         self.masses = np.empty((0, len(weights))) if masses is None else masses
         self.atom_shares = atom_shares
         self.is_flag = is_flag
+        self.left_out = left_out
         self.total_weight = total_weight
 
     @classmethod
@@ -128,7 +132,8 @@ class DensityDisplay:
 
         Raises
         ------
-        NotFittedError : the estimator has not been fitted. ParameterError : an argument is wrong, or `column` is none of the model's.
+        NotFittedError : the estimator has not been fitted. ParameterError : an argument is wrong, or `column` is none of the
+            model's.
         DataError : X cannot be used, or no component has a density of that column alone.
         """
         if data not in DATA:
@@ -141,7 +146,7 @@ class DensityDisplay:
     @classmethod
     def _of(cls, rows: Rows, place: int, data: str = "histogram", bins: Any = None, n_points: int = 512) -> Self:
         model = rows.over([place])
-        kind = rows.kind(model)
+        kind = rows.kind(place)
         if kind == "categories":
             return cls._of_categories(rows, place, model, data)
         values, weights = rows.observed(place)
@@ -153,8 +158,8 @@ class DensityDisplay:
             x = lattice(values, model.components)
             found = component_densities(model, x)
             if data == "histogram" and x[-1] - x[0] <= LARGEST_LATTICE and bins is None:
-                places = np.clip(np.searchsorted(x, values), 0, len(x) - 1)
-                common["heights"] = np.bincount(places, weights, minlength=len(x)) / weights.sum()
+                counts, common["left_out"] = tally(x, values, weights)
+                common["heights"] = counts / weights.sum()
             elif data == "histogram":
                 common |= cls._histogram(values, weights, bins, whole=True)
             return cls(x=x, components=found, **common)
@@ -213,7 +218,11 @@ class DensityDisplay:
         """Draw it, on new axes or on those given; returns itself."""
         self.figure_, self.ax_, new = axes_for(ax, n_entries=len(self.weights) + 2)
         ax, self._is_new = self.ax_, new
-        self.total_, self.lines_, self.bars_, self.data_, self.stems_ = None, [], [], [], []
+        self.total_: Any = None
+        self.lines_: list[Any] = []
+        self.bars_: list[Any] = []
+        self.data_: list[Any] = []
+        self.stems_: list[Any] = []
         in_bars = self.kind == "categories" or (self.kind == "counts" and self.x[-1] - self.x[0] <= LARGEST_LATTICE)
         if in_bars:
             self._plot_bars()
@@ -222,7 +231,14 @@ class DensityDisplay:
         if self.rug is not None and self.kind != "categories":
             self.data_.append(
                 ax.plot(
-                    self.rug, np.zeros(len(self.rug)), "|", color=colours.ink(ax), alpha=0.4, markersize=9, clip_on=False, label="data"
+                    self.rug,
+                    np.zeros(len(self.rug)),
+                    "|",
+                    color=colours.ink(ax),
+                    alpha=0.4,
+                    markersize=9,
+                    clip_on=False,
+                    label="data",
                 )[0]
             )
         self._plot_masses()
@@ -250,7 +266,11 @@ class DensityDisplay:
         top = np.nanmax(total) if np.isfinite(total).any() else 1.0
         if self.heights is not None and len(self.heights) and self.heights.max() > 0:
             top = min(max(top, self.heights.max()), 4.0 * self.heights.max())
-        highest = max(self.masses.sum(axis=1).max(initial=0.0), 0.0 if self.atom_shares is None else self.atom_shares.max(initial=0.0))
+        elif np.isfinite(total).any():
+            top = min(top, 20.0 * float(np.nanquantile(total, 0.9)) or top)
+        highest = max(
+            self.masses.sum(axis=1).max(initial=0.0), 0.0 if self.atom_shares is None else self.atom_shares.max(initial=0.0)
+        )
         ax.set_ylim(0.0, 1.05 * max(float(top), float(highest)) or 1.0)
         ax.set_xlim(self.x[0], self.x[-1])
 
@@ -296,4 +316,5 @@ class DensityDisplay:
 
     def _rows(self) -> str:
         total = self.total_weight
-        return f"n = {total:,.0f}" if float(total).is_integer() else f"total weight {total:,.4g}"
+        text = f"n = {total:,.0f}" if float(total).is_integer() else f"total weight {total:,.4g}"
+        return f"{text}, {self.left_out:,.4g} not whole" if self.left_out else text

@@ -15,8 +15,8 @@ ANGLES = np.linspace(0.0, 2.0 * np.pi, 181)
 def ellipse_of(piece: Any, share: float) -> Floats | None:
     """Outline (181, 2) of the ellipse that holds `share` of a distribution of two columns; None of other families.
 
-    Of a Normal the squared radius is a quantile of chi-square with two degrees of freedom, -2 log(1 - share); of a Student t with df
-    degrees of freedom it is df ((1 - share)^(-2 / df) - 1), twice a quantile of F(2, df).
+    Of a Normal the squared radius is a quantile of chi-square with two degrees of freedom, -2 log(1 - share); of a Student t
+    with df degrees of freedom it is df ((1 - share)^(-2 / df) - 1), twice a quantile of F(2, df).
     """
     found = _centre_and_matrix(piece)
     if found is None:

@@ -14,7 +14,9 @@ from mixtures.profiles import leaves, moments_of, support_of
 
 MARGIN = 0.08
 """Of the span of the rows, to each side."""
-LEVELS = np.concatenate([[1e-4, 1e-3], np.linspace(0.005, 0.995, 100), [0.999, 0.9999]])
+_TAIL = np.array([1e-15, 1e-12, 1e-9, 1e-6, 1e-4, 1e-3])
+LEVELS = np.concatenate([_TAIL, np.linspace(0.005, 0.995, 100), 1.0 - _TAIL[::-1]])
+"""Quantiles of a component at which a curve has points: down to where nothing of it can be seen."""
 
 
 def range_of(values: Floats, pieces: Sequence[Any], margin: float = MARGIN) -> tuple[float, float]:
@@ -63,16 +65,17 @@ def is_discrete(piece: Any) -> bool:
 
 def lattice(values: Floats, pieces: Sequence[Any]) -> Floats:
     """Whole numbers from the least to the largest count, and as far beyond as the components reach, 2,000 at most."""
-    low, high = float(values.min()), float(values.max())
+    ends = np.floor(values.min()), np.ceil(values.max())
+    low, high = ends
     for leaf in (leaf for piece in pieces for leaf in leaves(piece)):
         try:
-            ends = np.asarray(leaf.quantile([0.005, 0.995]), dtype=float)
+            own = np.asarray(leaf.quantile([0.005, 0.995]), dtype=float)
         except (AttributeError, NotImplementedError, TypeError, ValueError, MixturesError):
             continue
-        if np.isfinite(ends).all():
-            low, high = min(low, ends[0]), max(high, ends[1])
+        if np.isfinite(own).all():
+            low, high = min(low, own[0]), max(high, own[1])
     least, most = support_of(pieces)
-    low, high = max(np.floor(low), least), min(np.ceil(high), most)
+    low, high = min(ends[0], max(np.floor(low), least)), max(ends[1], min(np.ceil(high), most))  # rows may lie outside
     step = max(1.0, np.ceil((high - low) / 2000))
     return np.arange(low, high + step, step)[: int((high - low) // step) + 1]
 

@@ -43,8 +43,8 @@ def _weighted_leaves(model: Any) -> list[tuple[float, Any]]:
 def quantiles_of(model: Any, levels: Floats, low: float, high: float) -> Floats:
     """Smallest values at which the mixture's cdf reaches levels (m,) between 0 and 1, by bisection.
 
-    It begins between the components' own quantiles, between which the mixture's lies; where a component has none, at `low` and `high`,
-    which are moved outwards as far as must be.
+    It begins between the components' own quantiles, between which the mixture's lies; where a component has none, at `low` and
+    `high`, which are moved outwards as far as must be.
     """
     below, above = np.full(len(levels), np.inf), np.full(len(levels), -np.inf)
     for weight, leaf in _weighted_leaves(model):

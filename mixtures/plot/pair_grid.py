@@ -36,7 +36,8 @@ class PairGridDisplay:
     >>> from mixtures import GeneralMixtureModel
     >>> from mixtures.distributions import MultivariateNormal, Normal, Product
     >>> from mixtures.plot import PairGridDisplay
-    >>> model = GeneralMixtureModel([Product(Normal(0, 1), Normal(3, 1), Normal(1, 2)), Product(Normal(4, 1), Normal(0, 1), Normal(1, 2))])
+    >>> a, b = Product(Normal(0, 1), Normal(3, 1), Normal(1, 2)), Product(Normal(4, 1), Normal(0, 1), Normal(1, 2))
+    >>> model = GeneralMixtureModel([a, b])
     >>> display = PairGridDisplay.from_estimator(model, model.sample(50, random_state=0))
     >>> display.axes_.shape, display.axes_[2, 0].get_xlabel()
     ((3, 3), 'column 0')
@@ -81,14 +82,15 @@ class PairGridDisplay:
         rows = read_rows(estimator, X, sample_weight, units, "labels")
         if columns is None:
             own = modelled(rows.components, rows.table)
-            places = [place for place in own if rows.kind(rows.over([place])) != "categories"]
+            places = [place for place in own if rows.kind(place) != "categories"]
         elif isinstance(columns, str) or not isinstance(columns, Sequence):
             raise ParameterError(f"columns must be names or places of columns, found {columns!r}")
         else:
             places = rows.places(columns, len(columns))
         if not 2 <= len(places) <= MAX_COLUMNS:
             raise ParameterError(
-                f"expected 2 to {MAX_COLUMNS} columns of numbers, found {len(places)}: {rows.named(places)}; name those to show as columns"
+                f"expected 2 to {MAX_COLUMNS} columns of numbers, found {len(places)}: {rows.named(places)}; "
+                "name those to show as columns"
             )
         densities = [DensityDisplay._of(rows, place) for place in places]
         pairs = {
@@ -102,7 +104,7 @@ class PairGridDisplay:
     def plot(self, ax: Any = None, *, legend: bool | None = None) -> Self:
         """Draw it, on a new figure or in the place of a subplot; returns itself."""
         d = len(self.names)
-        self.figure_, self.axes_, new = grid_for(ax, d, d, (SIZE * d + 0.6, SIZE * d), sharex="col")
+        self.figure_, self.axes_ = grid_for(ax, d, d, (SIZE * d + 0.6, SIZE * d), sharex="col")
         for r in range(d):
             for c in range(d):
                 cell = self.axes_[r, c]

@@ -9,7 +9,7 @@ import numpy as np
 
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import ParameterError
-from mixtures.pieces import header_of, place_of
+from mixtures.pieces import header_of, header_of_rows, place_of, state_of
 from mixtures.plot import colours
 from mixtures.plot.canvas import category_labels, dollars, grid_for
 from mixtures.profiles import Profile, profiles_of
@@ -32,8 +32,9 @@ class ProfileDisplay:
     Attributes
     ----------
     figure_, axes_ : the figure, and an array of axes, one a column shown.
-    artists_ : of every column of numbers (and of zeros and ones) the lines of its points, one a component; of every column of categories
-        the image of its probabilities, (k, number of categories shown), whose last column is "others" where there are many.
+    artists_ : of every column of numbers (and of zeros and ones) the lines of its points, one a component; of every column of
+        categories the image of its probabilities, (k, number of categories shown), whose last column is "others" where there are
+        many.
 
     Examples
     --------
@@ -68,7 +69,7 @@ class ProfileDisplay:
         Parameters
         ----------
         estimator : a :class:`~mixtures.GeneralMixtureModel`, fitted or with all parameters given.
-        X : not needed, and not looked at: profiles are the model's. It is there for the convention.
+        X : not needed, profiles are the model's; of rows only the columns are looked at, where the model has not seen any.
         columns : names or places of columns to show, in this order; None for all.
         units : units of columns, as in ``GeneralMixtureModel.summary``.
         n_across : pictures side by side; None: up to four.
@@ -78,12 +79,13 @@ class ProfileDisplay:
         ------
         NotFittedError : the estimator has not been fitted. ParameterError : an argument is wrong.
         """
-        found = profiles_of(estimator, units)
+        state_of(estimator)
+        header = header_of(estimator) if X is None else header_of_rows(estimator, X)
+        found = profiles_of(estimator, units, header)
         chosen: Sequence[Profile] = list(found)
         if columns is not None:
             if isinstance(columns, str) or not isinstance(columns, Sequence) or not len(columns):
                 raise ParameterError(f"columns must be names or places of columns, found {columns!r}")
-            header = header_of(estimator)
             by_place = {place_of(column, header): column for column in columns}
             own = {profile.place: profile for profile in found}
             for place, column in by_place.items():
@@ -100,7 +102,7 @@ class ProfileDisplay:
         across = min(count, n_across or 4)
         down = -(-count // across)
         size = (WIDTH * across + 0.5, (HEAD + ROW * max(k, 3)) * down)
-        self.figure_, grid, _ = grid_for(ax, down, across, size)
+        self.figure_, grid = grid_for(ax, down, across, size)
         self.axes_ = np.array(grid.ravel()[:count])
         for cell in grid.ravel()[count:]:
             cell.set_axis_off()

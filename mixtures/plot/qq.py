@@ -19,7 +19,8 @@ MAX_POINTS = 1000
 
 
 class QQDisplay:
-    """Quantiles of a column of numbers against those of a mixture; on the diagonal where it fits. Make it with :meth:`from_estimator`.
+    """Quantiles of a column of numbers against those of a mixture; on the diagonal where it fits. Make it with
+    :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -80,13 +81,14 @@ class QQDisplay:
         X : rows as it takes them; missing cells are left out. Of many rows 1,000 quantiles are drawn.
         column : name or place of a column of numbers; may be left out where there is one alone.
         sample_weight : array (n,) of finite weights >= 0 that mean repetition, or None.
-        coverage : of the band around the diagonal, which is exact for parameters that were not fitted to these rows, and else a little
-            wide; None for no band. Order statistics of n uniforms are Beta(i, n - i + 1).
+        coverage : of the band around the diagonal, which is exact for parameters that were not fitted to these rows, and else a
+            little wide; None for no band. Order statistics of n uniforms are Beta(i, n - i + 1).
         units, ax, legend : as in :meth:`DensityDisplay.from_estimator`.
 
         Raises
         ------
-        NotFittedError : the estimator has not been fitted. ParameterError : an argument is wrong, or the column holds counts or categories,
+        NotFittedError : the estimator has not been fitted. ParameterError : an argument is wrong, or the column holds counts or
+            categories,
         which :class:`RootogramDisplay` is for. DataError : X cannot be used, or a component has no cdf.
         """
         if coverage is not None and not (isinstance(coverage, (int, float)) and 0.0 < coverage < 1.0):
@@ -94,8 +96,8 @@ class QQDisplay:
         rows = read_rows(estimator, X, sample_weight, units)
         place = rows.place(column)
         model = rows.over([place])
-        if rows.kind(model) != "numbers":
-            raise ParameterError(f"{rows.table.where(place)} holds {rows.kind(model)}: show their fit with RootogramDisplay")
+        if rows.kind(place) != "numbers":
+            raise ParameterError(f"{rows.table.where(place)} holds {rows.kind(place)}: show their fit with RootogramDisplay")
         values, weights = rows.observed(place)
         order = np.argsort(values, kind="stable")
         values, reached = values[order], np.cumsum(weights[order])
@@ -115,9 +117,7 @@ class QQDisplay:
             beta = [special.betaincinv(rank + 0.5, total - rank + 0.5, p) for p in (tail, 1.0 - tail)]
             low, high = (quantiles_of(model, np.clip(p, 1e-12, 1.0 - 1e-12), *ends) for p in beta)
         label = rows.labels[place]
-        display = cls(
-            levels=levels, observed=values, expected=expected, low=low, high=high, coverage=coverage or 0.95, label=label
-        )
+        display = cls(levels=levels, observed=values, expected=expected, low=low, high=high, coverage=coverage or 0.95, label=label)
         return display.plot(ax, legend=legend)
 
     def plot(self, ax: Any = None, *, legend: bool | None = None) -> Self:

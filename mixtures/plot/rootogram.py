@@ -12,24 +12,27 @@ from mixtures.exceptions import ParameterError
 from mixtures.plot import colours
 from mixtures.plot.canvas import axes_for, axis_label, category_labels, put_categories, put_legend
 from mixtures.plot.grids import component_densities, lattice
-from mixtures.plot.rows import read_rows
+from mixtures.plot.rows import read_rows, tally
 from mixtures.profiles import masses
 
 LIMIT = 1.0
-"""Of the square roots, beyond which a bar's end is worth a look: two standard deviations of a count's square root, 1/2 each (Tukey 1977)."""
+"""Of the square roots, beyond which a bar's end is worth a look: two standard deviations of a count's square root, 1/2 each
+(Tukey 1977)."""
 
 
 class RootogramDisplay:
     """Observed frequencies hanging from those that a mixture expects, both as square roots, whose errors are all alike.
 
-    Bars that do not reach the zero line show values that are too rare in the rows, bars that reach below it such as are too frequent;
-    between the two thin lines at +1 and -1 that may be chance (Kleiber & Zeileis 2016). Make it with :meth:`from_estimator`.
+    Bars that do not reach the zero line show values that are too rare in the rows, bars that reach below it such as are too
+    frequent; between the two thin lines at +1 and -1 that may be chance (Kleiber & Zeileis 2016). Make it with
+    :meth:`from_estimator`.
 
     Parameters
     ----------
     x : (m,), counts, or categories.
     observed, expected : (m,), frequencies: weights of rows.
     label : of the column.
+    left_out : weight of the rows that are no whole numbers, which have no bar; the legend tells.
     is_category : whether `x` are categories. is_flag : whether they are zero and one.
 
     Attributes
@@ -49,10 +52,18 @@ class RootogramDisplay:
     """
 
     def __init__(
-        self, *, x: Any, observed: Floats, expected: Floats, label: str = "x", is_category: bool = False, is_flag: bool = False
+        self,
+        *,
+        x: Any,
+        observed: Floats,
+        expected: Floats,
+        label: str = "x",
+        is_category: bool = False,
+        is_flag: bool = False,
+        left_out: float = 0.0,
     ) -> None:
         self.x, self.observed, self.expected, self.label = x, observed, expected, label
-        self.is_category, self.is_flag = is_category, is_flag
+        self.is_category, self.is_flag, self.left_out = is_category, is_flag, left_out
 
     @classmethod
     def from_estimator(
@@ -78,13 +89,14 @@ class RootogramDisplay:
 
         Raises
         ------
-        NotFittedError : the estimator has not been fitted. ParameterError : an argument is wrong, or the column holds numbers, which
+        NotFittedError : the estimator has not been fitted. ParameterError : an argument is wrong, or the column holds numbers,
+            which
         :class:`QQDisplay` is for, or counts from a range of more than 2,000. DataError : X cannot be used.
         """
         rows = read_rows(estimator, X, sample_weight, units)
         place = rows.place(column)
         model = rows.over([place])
-        kind = rows.kind(model)
+        kind = rows.kind(place)
         if kind == "numbers":
             raise ParameterError(f"{rows.table.where(place)} holds numbers that are no counts: show their fit with QQDisplay")
         common: dict[str, Any] = {"label": rows.labels[place], "is_category": kind == "categories"}
@@ -94,16 +106,16 @@ class RootogramDisplay:
             equal = rows.over([place])
             equal.weights = None
             expected = rows.mixing @ masses(equal, categories) * observed.sum()
-            return cls(
-                x=list(categories), observed=observed, expected=expected, is_flag=categories == (0, 1), **common
-            ).plot(ax, legend=legend)
+            return cls(x=list(categories), observed=observed, expected=expected, is_flag=categories == (0, 1), **common).plot(
+                ax, legend=legend
+            )
         values, weights = rows.observed(place)
         x = lattice(values, model.components)
         if len(x) > 1 and x[1] - x[0] > 1:
             raise ParameterError(
                 f"{rows.table.where(place)}: counts from {values.min():.0f} to {values.max():.0f} are too many bars to see"
             )
-        observed = np.bincount(np.clip(np.searchsorted(x, values), 0, len(x) - 1), weights, minlength=len(x))
+        observed, common["left_out"] = tally(x, values, weights)
         expected = component_densities(model, x).sum(axis=1) * weights.sum()
         return cls(x=x, observed=observed, expected=expected, **common).plot(ax, legend=legend)
 
@@ -116,14 +128,15 @@ class RootogramDisplay:
         top, length = np.sqrt(self.expected), np.sqrt(self.observed)
         width = 0.8 if len(x) <= 40 else 1.0
         style = {"color": colours.colour(4), "edgecolor": colours.paper(ax), "linewidth": 0.5 if len(x) <= 40 else 0.0}
-        self.bars_ = ax.bar(x, length, width, bottom=top - length, label="rows, hanging", **style)
+        label = "rows, hanging" + (f" ({self.left_out:,.4g} not whole)" if self.left_out else "")
+        self.bars_ = ax.bar(x, length, width, bottom=top - length, label=label, **style)
         marker = "o" if len(x) <= 60 else None
         self.line_ = ax.plot(x, top, color=colours.colour(3), marker=marker, markersize=4.5, linewidth=2.0, label="mixture")[0]
         if self.is_category:
             self.line_.set_linestyle("none")
         ax.axhline(0.0, color=ink, linewidth=1.2)
-        for limit, label in ((-LIMIT, "± 1"), (LIMIT, None)):
-            ax.axhline(limit, color=ink, linewidth=0.8, linestyle=":", label=label)
+        ax.axhline(-LIMIT, color=ink, linewidth=0.8, linestyle=":", label="± 1")
+        ax.axhline(LIMIT, color=ink, linewidth=0.8, linestyle=":")
         ax.set_xlim(x[0] - 0.7, x[-1] + 0.7)
         ax.set_xlabel(axis_label(self.label))
         ax.set_ylabel("square root of frequency")

@@ -79,9 +79,17 @@ class Rows:
         """The mixture over some columns alone."""
         return mixture_over(self.components, self.mixing, self.table, places)
 
-    def kind(self, model: GeneralMixtureModel) -> str:
-        """What one column holds, by the mixture over it: "categories", "counts" or "numbers"."""
-        return kind_of(model.components)
+    def pieces(self, place: int) -> Sequence[Any]:
+        """What the components say of one column alone; nothing where a joint family has no such density."""
+        try:
+            found: Sequence[Any] = self.over([place]).components
+        except DataError:
+            return ()
+        return found
+
+    def kind(self, place: int) -> str:
+        """What one column holds, by what the components say of it: "categories", "counts" or "numbers"."""
+        return kind_of(self.pieces(place))
 
     def observed(self, place: int) -> tuple[Floats, Floats]:
         """Cells of a column of numbers that are not missing, of rows of weight > 0, and these weights."""
@@ -102,8 +110,7 @@ class Rows:
         seen = ~np.isnan(codes) & (self.weights > 0)
         if not seen.any():
             raise DataError(f"{self.table.where(place)}: expected at least one observed value to show, found none")
-        counts: Floats = np.bincount(codes[seen].astype(np.int64), self.weights[seen], minlength=len(categories))
-        return counts
+        return np.asarray(np.bincount(codes[seen].astype(np.int64), self.weights[seen], minlength=len(categories)), dtype=float)
 
     def most_probable(self) -> npt.NDArray[np.int64]:
         """Component of every row, -1 where all have density zero."""
@@ -122,9 +129,8 @@ def read_rows(model: Any, X: Any, sample_weight: Any, units: Mapping[Any, str] |
     outputs = model._evaluate(X, *dict.fromkeys(("density", *wanted)))
     table = Table.read(X)
     weights = read_weights(sample_weight, table.n_rows)
-    header = header_of(model)
-    if not table.named and header.named and header.n_columns == table.n_columns:
-        table.names, table.named = header.names, True  # an array for a model that was fitted to a frame
+    if not table.named and hasattr(model, "feature_names_in_"):
+        table.names, table.named = header_of(model).names, True  # an array for a model that was fitted to a frame
     weights = np.ones(table.n_rows) if weights is None else weights
     return Rows(components, mixing, table, labels_of(table, units), weights, outputs)
 
@@ -144,6 +150,14 @@ def jittered(values: Floats, kind: str) -> Floats:
     if kind == "numbers" or not len(values) or np.ptp(values) > LARGEST_LATTICE:
         return values
     return values + np.random.default_rng(SEED + 1).uniform(-0.25, 0.25, len(values))
+
+
+def tally(x: Floats, values: Floats, weights: Floats) -> tuple[Floats, float]:
+    """Weight of the values at each of x (m,), increasing, and of those at none of them."""
+    places = np.minimum(np.searchsorted(x, values), len(x) - 1)
+    found = x[places] == values
+    counts = np.asarray(np.bincount(places[found], weights[found], minlength=len(x)), dtype=float)
+    return counts, float(weights[~found].sum())
 
 
 def bin_edges(values: Floats, weights: Floats, bins: Any = None, whole: bool = False) -> Floats:
