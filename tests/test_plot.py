@@ -44,6 +44,7 @@ from mixtures.plot import (
     RootogramDisplay,
     colours,
 )
+from mixtures.plot.classification import _thinned
 from mixtures.plot.contour import levels_of
 from mixtures.plot.ellipses import ellipse_of
 from mixtures.plot.laws import quantiles_of
@@ -630,6 +631,15 @@ def test_rows_of_every_component_by_certainty():
         assert edges[-1] - edges[0] == pytest.approx(own.mean())
 
 
+def test_steps_of_many_rows_are_taken_together():
+    heights, widths = np.linspace(1.0, 0.5, 2500), np.random.default_rng(0).uniform(size=2500)
+    few, wide = _thinned(heights, widths)
+    assert len(few) == len(wide) <= 1000
+    assert few @ wide == pytest.approx(heights @ widths)
+    assert wide.sum() == pytest.approx(widths.sum())
+    assert _thinned(heights[:5], widths[:5])[0].tolist() == heights[:5].tolist()
+
+
 # --- criteria, convergence ---
 
 
@@ -689,7 +699,7 @@ def test_a_history_and_its_gap():
     assert display.ax_.get_yscale() == "log"
     with pytest.raises(ParameterError, match="scale must be one of"):
         ConvergenceDisplay.from_estimator(model, scale="log")
-    with pytest.raises(NotFittedError):
+    with pytest.raises(NotFittedError, match="has no history"):
         ConvergenceDisplay.from_estimator(GeneralMixtureModel([Normal(0, 1)]))
     ConvergenceDisplay(history=[-np.inf, -2.0]).plot().figure_.canvas.draw()
 
@@ -784,3 +794,5 @@ def test_bins_of_rows():
     counts = np.repeat([1.0, 2.0], 5)
     assert np.abs(jittered(counts, "counts") - counts).max() < 0.5
     assert jittered(counts, "numbers") is counts
+    moves = [jittered(counts, "counts", axis) - counts for axis in (0, 1)]
+    assert abs(np.corrcoef(moves)[0, 1]) < 0.9  # no streaks

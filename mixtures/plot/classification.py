@@ -20,6 +20,7 @@ from mixtures.plot.grids import component_densities, lattice, points_between, ra
 from mixtures.plot.rows import Rows, jittered, read_rows, shown_of
 
 N_GRID = 200
+MAX_STEPS = 1000
 
 
 class ClassificationDisplay:
@@ -211,7 +212,7 @@ class ClassificationDisplay:
     def _plot_plane(self) -> str:
         ax = self.ax_
         ink = colours.ink(ax)
-        x, y = (jittered(self.points[:, j], kind) for j, kind in enumerate(self.kinds))
+        x, y = (jittered(self.points[:, j], kind, j) for j, kind in enumerate(self.kinds))
         if self.grid is not None:
             self._plot_regions()
         base = float(np.clip(5000.0 / max(len(x), 1), 4.0, 24.0))
@@ -255,6 +256,7 @@ class ClassificationDisplay:
             order = np.argsort(self.uncertainties[own], kind="stable")
             widths = self.row_weights[own][order] / total
             heights = 1.0 - self.uncertainties[own][order]
+            heights, widths = _thinned(heights, widths)
             edges = start + np.concatenate([[0.0], np.cumsum(widths)])
             style = {"color": colours.colour(k), "hatch": colours.hatch(k), "linewidth": 0.0}
             self.artists_.append(ax.stairs(heights, edges, fill=True, **style))
@@ -268,6 +270,15 @@ class ClassificationDisplay:
         ax.set_ylim(0.0, 1.02)
         ax.set_xlabel("rows, by most probable component")
         ax.set_ylabel("probability of the component")
+
+
+def _thinned(heights: Floats, widths: Floats) -> tuple[Floats, Floats]:
+    """At most MAX_STEPS steps: neighbours together, at their mean height."""
+    if len(heights) <= MAX_STEPS:
+        return heights, widths
+    starts = np.arange(0, len(heights), -(-len(heights) // MAX_STEPS))
+    sums = np.add.reduceat(widths, starts)
+    return np.add.reduceat(widths * heights, starts) / sums, sums
 
 
 def _cells(low: float, high: float, kind: str) -> Floats:

@@ -162,7 +162,7 @@ class ContourDisplay:
         self.figure_, self.ax_, new = axes_for(ax, n_entries=len(self.weights) + 1)
         ax = self.ax_
         ink = colours.ink(ax)
-        x, y = (jittered(values, kind) for values, kind in zip((self.x, self.y), self.kinds, strict=True))
+        x, y = (jittered(values, kind, axis) for axis, (values, kind) in enumerate(zip((self.x, self.y), self.kinds, strict=True)))
         area = float(np.clip(6000.0 / max(len(x), 1), 4.0, 28.0))
         style = {"alpha": opacity(ax, len(x)), "linewidths": 0.0, "rasterized": len(x) > 2000}
         self.points_, self.ellipses_, self.contours_, self.levels_ = [], [], None, np.empty(0)

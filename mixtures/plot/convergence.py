@@ -67,7 +67,7 @@ class ConvergenceDisplay:
         NotFittedError : the estimator has no history. ParameterError : it is no mixture, or `scale` is wrong.
         """
         state_of(estimator)
-        check_is_fitted(estimator, "history_")
+        check_is_fitted(estimator, "history_", msg="%(name)s has no history: it was not fitted by `fit`, which keeps one")
         moves = Counter(move.kind for move in getattr(estimator.history_, "moves", ()))
         converged = getattr(estimator, "converged_", None)
         return cls(history=estimator.history_, converged=converged, moves=moves).plot(ax, scale=scale)

@@ -267,7 +267,7 @@ class DensityDisplay:
         if self.heights is not None and len(self.heights) and self.heights.max() > 0:
             top = min(max(top, self.heights.max()), 4.0 * self.heights.max())
         elif np.isfinite(total).any():
-            top = min(top, 20.0 * float(np.nanquantile(total, 0.9)) or top)
+            top = min(top, 8.0 * float(np.nanquantile(total, 0.9)) or top)
         highest = max(
             self.masses.sum(axis=1).max(initial=0.0), 0.0 if self.atom_shares is None else self.atom_shares.max(initial=0.0)
         )

@@ -145,11 +145,14 @@ def shown_of(candidates: npt.NDArray[np.bool_], max_rows: int) -> npt.NDArray[np
     return np.sort(np.random.default_rng(SEED).choice(rows, max_rows, replace=False))
 
 
-def jittered(values: Floats, kind: str) -> Floats:
-    """Counts moved sideways by less than half, so that equal ones can be told from one; other numbers as they are."""
+def jittered(values: Floats, kind: str, axis: int = 0) -> Floats:
+    """Counts moved sideways by less than half, so that equal ones can be told from one; other numbers as they are.
+
+    Along another axis equal rows move differently.
+    """
     if kind == "numbers" or not len(values) or np.ptp(values) > LARGEST_LATTICE:
         return values
-    return values + np.random.default_rng(SEED + 1).uniform(-0.25, 0.25, len(values))
+    return values + np.random.default_rng(SEED + 1 + axis).uniform(-0.25, 0.25, len(values))
 
 
 def tally(x: Floats, values: Floats, weights: Floats) -> tuple[Floats, float]:
