@@ -113,7 +113,9 @@ class Profiles(Sequence[Profile]):
 
     def to_pandas(self) -> Any:
         """:meth:`to_dict` as a frame of pandas."""
-        return import_extra("pandas", "tables").DataFrame(self.to_dict())
+        import pandas
+
+        return pandas.DataFrame(self.to_dict())
 
     def to_polars(self) -> Any:
         """:meth:`to_dict` as a frame of polars, categories as strings, since columns may have them of several types."""

@@ -50,6 +50,8 @@ from mixtures.plot.ellipses import ellipse_of
 from mixtures.plot.laws import quantiles_of
 from mixtures.plot.rows import bin_edges, jittered, shown_of
 
+from .random_models import KINDS, random_mixture, random_table, table_of
+
 matplotlib.use("Agg")
 
 N = 90
@@ -400,6 +402,28 @@ def test_columns_at_the_edge(model, x):
     elif np.max(x) < 1e5:
         RootogramDisplay.from_estimator(model, x, ax=Figure().subplots())
     ClassificationDisplay.from_estimator(model, x, ax=Figure().subplots())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_column_of_random_models_of_random_tables(seed):
+    random = np.random.default_rng(seed)
+    kinds = random.permutation(list(KINDS))
+    rows = table_of(random_table(random, kinds, 80, 0.1))
+    weights, components = random_mixture(random, kinds, 3)
+    model = GeneralMixtureModel([Product(*component) for component in components], weights=weights)
+    counts = random.integers(0, 3, 80)
+    for j in range(len(kinds)):
+        display = DensityDisplay.from_estimator(model, rows, column=j, sample_weight=counts, ax=Figure().subplots())
+        x = np.array(display.x, dtype=object if display.kind == "categories" else float)
+        for k, component in enumerate(components):
+            expected = weights[k] * np.exp(component[j].log_prob(x))
+            shown = display.components[:, k]
+            if display.kind == "numbers" and isinstance(component[j], Poisson):
+                expected = np.zeros(len(x))  # its masses are not densities
+            np.testing.assert_allclose(shown, expected, rtol=1e-10, atol=1e-300)
+        assert display.total_weight == sum(
+            w for w, cell in zip(counts, rows[:, j], strict=True) if cell is not None and cell == cell
+        )
 
 
 def test_narrow_components_are_not_missed():

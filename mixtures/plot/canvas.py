@@ -73,6 +73,10 @@ def put_legend(ax: Any, new: bool, wanted: bool | None, handles: Sequence[Any] |
         style |= {"loc": "best", "fontsize": "small", "framealpha": 0.7, "ncols": 1 + len(found) // 8}
     legend = ax.legend(**style) if handles is None else ax.legend(handles=handles, **style)
     legend.get_title().set_color(ink)
+    for handle in legend.legend_handles:
+        if hasattr(handle, "set_sizes"):  # whatever the sizes of the points are
+            handle.set_sizes([36.0])
+            handle.set_alpha(1.0)
     return legend
 
 
