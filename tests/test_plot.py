@@ -335,6 +335,15 @@ def test_a_category_that_only_the_rows_have():
     np.testing.assert_allclose(display.heights, 1 / 3)
 
 
+def test_a_rug_has_a_line_for_every_value_of_few():
+    model, x = two_normals()
+    display = DensityDisplay.from_estimator(model, x, data="rug")
+    assert np.array_equal(display.data_[0].get_xdata(), x)
+    assert "data (n = 100)" in [text.get_text() for text in display.legend_.get_texts()]
+    display = DensityDisplay.from_estimator(model, np.tile(x, 30), data="rug")
+    assert "data (2,000 of 3,000 rows)" in [text.get_text() for text in display.legend_.get_texts()]
+
+
 def test_weights_mean_repetition():
     model, x = two_normals()
     weights = np.random.default_rng(3).integers(0, 4, len(x))
@@ -541,7 +550,10 @@ def test_many_rows_are_thinned_always_alike():
     assert first.tolist() == second.tolist() == sorted(set(first.tolist()))
     assert len(first) == 50
     model, rows = plane()
-    assert len(ContourDisplay.from_estimator(model, rows, max_rows=20).x) == 20
+    for display in (ContourDisplay, ClassificationDisplay):
+        shown = display.from_estimator(model, rows, max_rows=20)
+        assert len(shown.labels) == 20
+        assert shown.legend_.get_title().get_text().startswith(f"20 of {N} rows")
     with pytest.raises(ParameterError, match="max_rows"):
         ContourDisplay.from_estimator(model, rows, max_rows=0)
 
@@ -653,6 +665,12 @@ def test_rows_of_every_component_by_certainty():
         own = posterior.argmax(axis=1) == k
         np.testing.assert_allclose(values, np.sort(posterior[own, k])[::-1])
         assert edges[-1] - edges[0] == pytest.approx(own.mean())
+
+
+def test_rows_without_a_component_are_told():
+    model = GeneralMixtureModel([Product(Exponential(1.0), Exponential(1.0), Exponential(1.0))] * 2)
+    display = ClassificationDisplay.from_estimator(model, [[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])
+    assert "1 of density zero left out" in display.ax_.get_xlabel()
 
 
 def test_steps_of_many_rows_are_taken_together():

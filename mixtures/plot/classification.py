@@ -17,7 +17,7 @@ from mixtures.plot.canvas import axes_for, axis_label, component_label, opacity,
 from mixtures.plot.canvas import category_labels as names_of
 from mixtures.plot.contour import MAX_ROWS
 from mixtures.plot.grids import component_densities, lattice, points_between, range_of
-from mixtures.plot.rows import Rows, jittered, read_rows, shown_of
+from mixtures.plot.rows import Rows, jittered, read_rows, shown_of, thinned_words
 
 N_GRID = 200
 MAX_STEPS = 1000
@@ -46,6 +46,7 @@ class ClassificationDisplay:
     categories : of a column of categories, whose numbers are the places in it; or ().
     kinds : "numbers", "counts" or "categories", one a column.
     row_weights : (n,), of the rows shown.
+    n_rows : of which these are; the legend tells where they are more.
 
     Attributes
     ----------
@@ -78,11 +79,13 @@ class ClassificationDisplay:
         categories: Sequence[Any] = (),
         kinds: Sequence[str] = (),
         row_weights: Floats | None = None,
+        n_rows: int | None = None,
     ) -> None:
         self.kind, self.labels, self.uncertainties, self.weights = kind, labels, uncertainties, weights
         self.points, self.names, self.grid, self.categories = points, tuple(names), grid, tuple(categories)
         self.kinds = tuple(kinds) or ("numbers",) * points.shape[1]
         self.row_weights = np.ones(len(labels)) if row_weights is None else row_weights
+        self.n_rows = len(labels) if n_rows is None else n_rows
 
     @classmethod
     def from_estimator(
@@ -155,8 +158,13 @@ class ClassificationDisplay:
         with np.errstate(divide="ignore", invalid="ignore"):
             probabilities = densities / densities.sum(axis=1, keepdims=True)
         where = np.arange(len(categories), dtype=float) if categories else np.asarray(x, dtype=float)
-        shown = shown_of(~np.isnan(values) & (rows.weights > 0), max_rows)
-        common = cls._common(rows, shown) | {"categories": categories, "kinds": (kind,), "names": (rows.labels[place],)}
+        can = ~np.isnan(values) & (rows.weights > 0)
+        shown = shown_of(can, max_rows)
+        common = (
+            cls._common(rows, shown)
+            | {"n_rows": int(can.sum())}
+            | {"categories": categories, "kinds": (kind,), "names": (rows.labels[place],)}
+        )
         return cls(kind="curves", points=values[shown, None], grid=(where, probabilities), **common)
 
     @classmethod
@@ -166,7 +174,8 @@ class ClassificationDisplay:
             if kind == "categories":
                 raise ParameterError(f"{rows.table.where(place)} holds categories, which have no place on an axis of numbers")
         x, y = (rows.table.numbers(place) for place in places)
-        shown = shown_of(~np.isnan(x) & ~np.isnan(y) & (rows.weights > 0), max_rows)
+        can = ~np.isnan(x) & ~np.isnan(y) & (rows.weights > 0)
+        shown = shown_of(can, max_rows)
         grid = None
         if len(modelled(rows.components, rows.table)) == 2:
             ranges = [range_of(rows.observed(place)[0], rows.pieces(place), 0.1) for place in places]
@@ -175,7 +184,11 @@ class ClassificationDisplay:
             found = model._evaluate(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2), "density", "labels")
             regions = np.where(found["density"] == -np.inf, -1, found["labels"]).reshape(len(axes[1]), len(axes[0]))
             grid = axes[0], axes[1], regions
-        common = cls._common(rows, shown) | {"kinds": kinds, "names": [rows.labels[place] for place in places]}
+        common = cls._common(rows, shown) | {
+            "n_rows": int(can.sum()),
+            "kinds": kinds,
+            "names": [rows.labels[place] for place in places],
+        }
         return cls(kind="plane", points=np.column_stack([x[shown], y[shown]]), grid=grid, **common)
 
     def plot(self, ax: Any = None, *, legend: bool | None = None) -> Self:
@@ -184,8 +197,9 @@ class ClassificationDisplay:
         self.figure_, self.ax_, new = axes_for(ax, n_entries=n_entries)
         self.artists_: list[Any] = []
         self.rings_ = self.regions_ = None
-        title = {"curves": self._plot_curves, "plane": self._plot_plane, "rows": self._plot_rows}[self.kind]()
-        self.legend_ = put_legend(self.ax_, new, legend, title=title)
+        words = {"curves": self._plot_curves, "plane": self._plot_plane, "rows": self._plot_rows}[self.kind]()
+        titles = [title for title in (thinned_words(len(self.labels), self.n_rows), words) if title]
+        self.legend_ = put_legend(self.ax_, new, legend, title="\n".join(titles) or None)
         return self
 
     def _plot_curves(self) -> None:
@@ -268,7 +282,8 @@ class ClassificationDisplay:
         ax.set_xticks(ticks, names, fontsize="small" if len(names) > 12 else "medium")
         ax.set_xlim(0.0, max(start - 0.012, 0.01))
         ax.set_ylim(0.0, 1.02)
-        ax.set_xlabel("rows, by most probable component")
+        left_out = np.sum(self.labels == -1)
+        ax.set_xlabel("rows, by most probable component" + (f" ({left_out:,} of density zero left out)" if left_out else ""))
         ax.set_ylabel("probability of the component")
 
 

@@ -14,7 +14,7 @@ from mixtures.plot import colours
 from mixtures.plot.canvas import axes_for, axis_label, component_label, opacity, put_legend
 from mixtures.plot.ellipses import ellipse_of
 from mixtures.plot.grids import is_discrete, lattice, range_of
-from mixtures.plot.rows import Rows, jittered, read_rows, shown_of
+from mixtures.plot.rows import Rows, jittered, read_rows, shown_of, thinned_words
 
 MAX_ROWS = 5000
 SHARES = (0.5, 0.9)
@@ -38,6 +38,7 @@ class ContourDisplay:
     shares : of probability, between 0 and 1, increasing.
     ellipses : k tuples of outlines (m, 2), one a share; empty ones for components without.
     grid : x (a,), y (b,) and density (b, a) of the mixture, or None.
+    n_rows : of which the rows shown are; the legend tells where they are more.
     kinds : "numbers" or "counts" of either column; counts are moved a little in the picture, so that equal rows are told apart.
 
     Attributes
@@ -72,10 +73,12 @@ class ContourDisplay:
         ellipses: Sequence[Sequence[Floats]] = (),
         grid: tuple[Floats, Floats, Floats] | None = None,
         kinds: Sequence[str] = ("numbers", "numbers"),
+        n_rows: int | None = None,
     ) -> None:
         self.x, self.y, self.labels, self.weights = x, y, labels, weights
         self.sizes = np.ones(len(x)) if sizes is None else sizes
         self.names, self.shares, self.ellipses, self.grid, self.kinds = tuple(names), tuple(shares), ellipses, grid, tuple(kinds)
+        self.n_rows = len(x) if n_rows is None else n_rows
 
     @classmethod
     def from_estimator(
@@ -130,7 +133,8 @@ class ContourDisplay:
                 )
         observed = [rows.observed(place)[0] for place in places]
         x, y = (rows.table.numbers(place) for place in places)
-        shown = shown_of(~np.isnan(x) & ~np.isnan(y) & (rows.weights > 0), max_rows)
+        can = ~np.isnan(x) & ~np.isnan(y) & (rows.weights > 0)
+        shown = shown_of(can, max_rows)
         ellipses = [tuple(ellipse_of(piece, share) for share in shares) for piece in model.components]
         found = [tuple(outline for outline in own if outline is not None) for own in ellipses]
         grid = None
@@ -144,7 +148,7 @@ class ContourDisplay:
             grid = axes[0], axes[1], np.where(np.isfinite(density), density, 0.0)
         sizes = rows.weights[shown] / rows.weights[shown].mean() if len(shown) else np.empty(0)
         names = [rows.labels[place] for place in places]
-        common: dict[str, Any] = {"shares": shares, "ellipses": found, "grid": grid, "kinds": kinds}
+        common: dict[str, Any] = {"shares": shares, "ellipses": found, "grid": grid, "kinds": kinds, "n_rows": int(can.sum())}
         return cls(
             x=x[shown], y=y[shown], labels=rows.most_probable()[shown], weights=rows.mixing, sizes=sizes, names=names, **common
         )
@@ -186,8 +190,9 @@ class ContourDisplay:
         ax.set_xlabel(axis_label(self.names[0]))
         ax.set_ylabel(axis_label(self.names[1]))
         held = " and ".join(f"{100 * share:g}%" for share in self.shares)
-        title = f"lines hold {held}" if self.shares and (self.ellipses_ or self.contours_ is not None) else None
-        self.legend_ = put_legend(ax, new, legend, title=title)
+        lines = f"lines hold {held}" if self.shares and (self.ellipses_ or self.contours_ is not None) else None
+        titles = [words for words in (thinned_words(len(x), self.n_rows), lines) if words]
+        self.legend_ = put_legend(ax, new, legend, title="\n".join(titles) or None)
         return self
 
     def _plot_contours(self, ink: Any) -> None:

@@ -12,11 +12,12 @@ from mixtures.exceptions import ParameterError
 from mixtures.plot import colours
 from mixtures.plot.canvas import axes_for, axis_label, category_labels, component_label, put_categories, put_legend
 from mixtures.plot.grids import atoms_of, component_densities, is_discrete, lattice, points_between, range_of
-from mixtures.plot.rows import LARGEST_LATTICE, Rows, bin_edges, read_rows, shown_of, tally
+from mixtures.plot.rows import LARGEST_LATTICE, Rows, bin_edges, read_rows, shown_of, tally, thinned_words
 from mixtures.profiles import masses as masses_of
 
 DATA = ("histogram", "rug", "none")
 GREY = "0.5"
+MAX_RUG = 2000
 
 
 class DensityDisplay:
@@ -36,7 +37,7 @@ class DensityDisplay:
     heights : of numbers (and of counts that span much) the histogram's, (number of bins,), else the share of the rows at each x;
         or None.
     edges : of the histogram, or None.
-    rug : values to mark on the axis, or None.
+    rug : values to mark on the axis, or None. rug_rows : of how many they are drawn.
     atoms, masses : (a,) and (a, k), point masses among densities; rows at them are left out of the histogram.
     atom_shares : (a,), the share of the rows at each, or None.
     is_flag : whether the categories are zero and one.
@@ -77,6 +78,7 @@ class DensityDisplay:
         heights: Floats | None = None,
         edges: Floats | None = None,
         rug: Floats | None = None,
+        rug_rows: int | None = None,
         atoms: Floats | None = None,
         masses: Floats | None = None,
         atom_shares: Floats | None = None,
@@ -92,7 +94,7 @@ class DensityDisplay:
         self.kind = kind
         self.heights = heights
         self.edges = edges
-        self.rug = rug
+        self.rug, self.rug_rows = rug, rug_rows
         self.atoms = np.empty(0) if atoms is None else atoms
         self.masses = np.empty((0, len(weights))) if masses is None else masses
         self.atom_shares = atom_shares
@@ -153,7 +155,7 @@ class DensityDisplay:
         common: dict[str, Any] = {"weights": rows.mixing, "label": rows.labels[place], "kind": kind}
         common["total_weight"] = float(weights.sum())
         if data == "rug":
-            common["rug"] = values[shown_of(np.ones(len(values), dtype=bool), 2000)]
+            common["rug"], common["rug_rows"] = values[shown_of(np.ones(len(values), dtype=bool), MAX_RUG)], len(values)
         if kind == "counts":
             x = lattice(values, model.components)
             found = component_densities(model, x)
@@ -229,18 +231,10 @@ class DensityDisplay:
         else:
             self._plot_curves()
         if self.rug is not None and self.kind != "categories":
-            self.data_.append(
-                ax.plot(
-                    self.rug,
-                    np.zeros(len(self.rug)),
-                    "|",
-                    color=colours.ink(ax),
-                    alpha=0.4,
-                    markersize=9,
-                    clip_on=False,
-                    label="data",
-                )[0]
-            )
+            low = np.full(len(self.rug), 0.02)  # of the height of the axes
+            style = {"color": colours.ink(ax), "alpha": 0.4, "markersize": 9, "transform": ax.get_xaxis_transform()}
+            label = "data" if self.rug_rows is None else f"data ({thinned_words(len(self.rug), self.rug_rows) or self._rows()})"
+            self.data_ += ax.plot(self.rug, low, "|", label=label, **style)
         self._plot_masses()
         ax.set_xlabel(axis_label(self.label))
         words = "probability" if in_bars else "density, mass" if len(self.atoms) else "density"

@@ -145,6 +145,11 @@ def shown_of(candidates: npt.NDArray[np.bool_], max_rows: int) -> npt.NDArray[np
     return np.sort(np.random.default_rng(SEED).choice(rows, max_rows, replace=False))
 
 
+def thinned_words(n_shown: int, n_rows: int) -> str | None:
+    """That not all rows are shown, in words for a legend; None where all are."""
+    return None if n_shown >= n_rows else f"{n_shown:,} of {n_rows:,} rows"
+
+
 def jittered(values: Floats, kind: str, axis: int = 0) -> Floats:
     """Counts moved sideways by less than half, so that equal ones can be told from one; other numbers as they are.
 
