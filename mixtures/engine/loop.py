@@ -342,9 +342,7 @@ _SCRATCH = (FLOATS, FLOATS, FLOATS, FLOATS)
 call_climb = by_address(
     "climb", types.int64, CALLS, *_MODEL, TASK, CONTROL, types.int64, MATRIX, FLOATS, FLOATS, FLOATS, INTS, FLOATS, *_SCRATCH
 )
-call_leap = by_address(
-    "leap", types.boolean, PLAN, types.float64, types.boolean, FLOATS, INTS, FLOATS, types.int64, FLOATS, FLOATS
-)
+call_leap = by_address("leap", types.boolean, PLAN, types.float64, types.boolean, FLOATS, INTS, FLOATS, types.int64, FLOATS, FLOATS)
 call_follow_labels = by_address(
     "follow_labels", types.int64, types.int64, *_MODEL, INTS, MATRIX, types.float64, types.int64, FLOATS, FLOATS, INTS, *_SCRATCH
 )
