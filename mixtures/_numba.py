@@ -372,7 +372,7 @@ def matrix(buffer: Any, start: int, rows: int, columns: int) -> Any:
     return buffer.reshape(-1)[start : start + rows * columns].reshape(rows, columns)
 
 
-def vector(buffer: Any, start: int, size: int) -> Any:
+def segment(buffer: Any, start: Any, size: Any) -> Any:
     """As :func:`matrix`: the `size` numbers from place `start` on, side by side."""
     return buffer.reshape(-1)[start : start + size]
 
@@ -381,13 +381,13 @@ def _is_viewable(buffer: Any) -> bool:
     return isinstance(buffer, types.Array) and buffer.layout == "C" and buffer.dtype in (types.float64, types.int64)
 
 
-@type_callable(vector)
-def _type_vector(context: Any) -> Any:
+@type_callable(segment)
+def _type_segment(context: Any) -> Any:
     return lambda buffer, start, size: buffer.copy(ndim=1) if _is_viewable(buffer) else None
 
 
-@lower_builtin(vector, types.Array, types.Integer, types.Integer)
-def _lower_vector(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+@lower_builtin(segment, types.Array, types.Integer, types.Integer)
+def _lower_segment(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     start, size = (context.cast(builder, args[i], sig.args[i], types.int64) for i in (1, 2))
     return _view(context, builder, sig, args[0], start, (size,))
 

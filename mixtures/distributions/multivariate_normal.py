@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from mixtures._numba import jit, jit_sums, matrix, vector, wide_vectors
+from mixtures._numba import jit, jit_sums, matrix, segment, wide_vectors
 from mixtures.constraints import Covariance, Vector, real
 from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine import coordinates
@@ -180,7 +180,7 @@ def _accumulate(parameters, x, responsibilities, statistics):
     for k in range(responsibilities.shape[0]):
         full = parameters[k, KIND] == 0.0
         centre, seen = vector(parameters, k, CENTRE, d), cells
-        first = vector(statistics, k * size + 1, d)
+        first = segment(statistics, k * size + 1, d)
         for i in range(b):
             share[i] = responsibilities[k, i]
         if count:
@@ -201,7 +201,7 @@ def _accumulate(parameters, x, responsibilities, statistics):
         if full:
             weighted_sums(share, seen, scaled, first, matrix(statistics, k * size + 1 + d, d, d))
         else:
-            _sums_of_squares(share, seen, first, vector(statistics, k * size + 1 + d, d))
+            _sums_of_squares(share, seen, first, segment(statistics, k * size + 1 + d, d))
 
 
 @jit

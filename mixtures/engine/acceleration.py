@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import jit, jit_entry, jit_seldom, matrix, vector
+from mixtures._numba import jit, jit_entry, jit_seldom, matrix, segment
 from mixtures.engine.coordinates import average_over_components, from_free, n_free, to_free
 from mixtures.engine.plan import FLOORED, LIMIT, unfold
 
@@ -80,7 +80,7 @@ def _size(free, n_parameters, n_components, n_plates):
 def _free_vector(state, plan, which):
     """x, the weights of the metric, the step; then residuals and images of the iterates in store."""
     n = np.int64(state[FREE])
-    return vector(state, HEAD + plan.plates.shape[0] + which * n, n)
+    return segment(state, HEAD + plan.plates.shape[0] + which * n, n)
 
 
 X, METRIC, STEP, RESIDUALS = 0, 1, 2, 3
@@ -90,7 +90,7 @@ IMAGES = RESIDUALS + DEPTH + 1
 @jit_seldom
 def _flags(state, plan):
     """Of every plate's last M-step that was kept, those that say where a parameter cannot move."""
-    return vector(state, HEAD, plan.plates.shape[0])
+    return segment(state, HEAD, plan.plates.shape[0])
 
 
 @jit_seldom
@@ -242,15 +242,15 @@ def _place_of_image(plan, state, which, size):
 @jit_seldom
 def _put_back(plan, state, which, parameters, log_weights):
     start = _place_of_image(plan, state, which, parameters.size + log_weights.size)
-    _take_over(vector(state, start, parameters.size), parameters)
-    _take_over(vector(state, start + parameters.size, log_weights.size), log_weights)
+    _take_over(segment(state, start, parameters.size), parameters)
+    _take_over(segment(state, start + parameters.size, log_weights.size), log_weights)
 
 
 @jit_seldom
 def _keep(plan, state, which, parameters, log_weights):
     start = _place_of_image(plan, state, which, parameters.size + log_weights.size)
-    _take_over(parameters, vector(state, start, parameters.size))
-    _take_over(log_weights, vector(state, start + parameters.size, log_weights.size))
+    _take_over(parameters, segment(state, start, parameters.size))
+    _take_over(log_weights, segment(state, start + parameters.size, log_weights.size))
 
 
 @jit_seldom
@@ -365,7 +365,7 @@ def _extrapolate(plan, moves_weights, state):
     count = np.int64(state[STORED]) - 1
     start = _tail(state, plan)
     gram = matrix(state, start, DEPTH, DEPTH)
-    right, lengths = vector(state, start + DEPTH * DEPTH, DEPTH), vector(state, start + DEPTH * (DEPTH + 1), DEPTH)
+    right, lengths = segment(state, start + DEPTH * DEPTH, DEPTH), segment(state, start + DEPTH * (DEPTH + 1), DEPTH)
     weights, step = _free_vector(state, plan, METRIC), _free_vector(state, plan, STEP)
     last = _free_vector(state, plan, RESIDUALS + _slot(state, 0))
     for a in range(count):

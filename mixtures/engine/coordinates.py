@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import jit_seldom, vector
+from mixtures._numba import jit_seldom, segment
 from mixtures.engine.plan import (
     COORDINATE,
     COORDINATES,
@@ -94,7 +94,7 @@ def to_free(plan, parameters, log_weights, moves_weights, flags, out):
                 row = plan.coordinates[r]
                 count = _numbers(row[0], row[2])
                 if is_moved:
-                    _read(row[0], vector(parameters, start + row[1], width - row[1]), row[2], vector(out, at, count))
+                    _read(row[0], segment(parameters, start + row[1], width - row[1]), row[2], segment(out, at, count))
                 else:
                     out[at : at + count] = 0.0
                 at += count
@@ -115,12 +115,12 @@ def from_free(plan, free, base, parameters, log_weights, moves_weights):
             for r in range(plate[COORDINATE], plate[COORDINATE] + plate[COORDINATES]):
                 row = plan.coordinates[r]
                 count = _numbers(row[0], row[2])
-                new, old = vector(free, at, count), vector(base, at, count)
-                if _differ(new, old) and not _write(row[0], vector(parameters, start + row[1], width - row[1]), row[2], new, old):
+                new, old = segment(free, at, count), segment(base, at, count)
+                if _differ(new, old) and not _write(row[0], segment(parameters, start + row[1], width - row[1]), row[2], new, old):
                     return False
                 at += count
     if moves_weights:
-        new, old = vector(free, at, log_weights.size), vector(base, at, log_weights.size)
+        new, old = segment(free, at, log_weights.size), segment(base, at, log_weights.size)
         share = _share_of_old(new, old)
         for c in range(log_weights.size):
             if log_weights[c] > -np.inf and new[c] != old[c]:
@@ -139,10 +139,10 @@ def average_over_components(plan, moves_weights, values):
         width = 0
         for r in range(plate[COORDINATE], plate[COORDINATE] + plate[COORDINATES]):
             width += _numbers(plan.coordinates[r, 0], plan.coordinates[r, 2]) * plate[MEMBERS]
-        _average(vector(values, at, width * plate[COUNT]), width)
+        _average(segment(values, at, width * plate[COUNT]), width)
         at += width * plate[COUNT]
     if moves_weights:
-        _average(vector(values, at, values.size - at), 1)
+        _average(segment(values, at, values.size - at), 1)
 
 
 @jit_seldom

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from mixtures._numba import jit, jit_entry, jit_seldom, matrix, vector
+from mixtures._numba import jit, jit_entry, jit_seldom, matrix, segment
 from mixtures._numba_calls import MATRIX, address_of, by_address, call_log_prior, call_maximize, call_prepare
 from mixtures.engine.acceleration import (
     CONFIRMATION,
@@ -308,7 +308,7 @@ def follow_labels(
     responsibilities, logs (n, k): nothing is estimated about the rows. One step, or as many as families ask for; `totals` are
     the statistics of the last one. Returns the union of the plates' last flags."""
     nothing = matrix(totals, 0, 0, 0)
-    empty = vector(totals, 0, 0)
+    empty = segment(totals, 0, 0)
     task = Task(STATISTICS_OF_LABELS, softness, 0, 1.0, -1, labels[:0], beliefs, labels, empty, nothing, nothing)
     outcome = steps = repeats = 0
     while steps < max_steps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import jit, jit_entry, matrix, next_of, vector
+from mixtures._numba import jit, jit_entry, matrix, next_of, segment
 from mixtures.engine.acceleration import restart, settle, state_for
 from mixtures.engine.draws import stream
 from mixtures.engine.kmeans import improve, seed_centres, seed_rows
@@ -131,7 +131,7 @@ def split(z, row_weights, order, target, moved, seed, labels, centres, sums, mas
         halves[i] = -1
     two, sums, mass = matrix(centres, 0, 2, z.shape[0]), matrix(sums, 0, 2, z.shape[0]), matrix(mass, 0, 2, z.shape[0])
     seed_centres(z, own, seed, 3, placed, two, lines)
-    improve(z, own, vector(nearest, 0, 0), two, halves, 10, sums, mass, nearest, lines)
+    improve(z, own, segment(nearest, 0, 0), two, halves, 10, sums, mass, nearest, lines)
     for i in range(own.size):
         if own[i] > 0.0 and halves[i] == 1:
             labels[order[i]] = moved
