@@ -21,6 +21,7 @@ from its centre, the pass is asked for again.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -428,10 +429,15 @@ class MultivariateNormal(Family):
                     f"MultivariateNormal on column {column.name}: values to {column.magnitude:.3g} have variances and covariances "
                     "that are no float64; scale the column"
                 )
-        middle = [column.lower / 2 + column.upper / 2 for column in columns]
-        spread = np.array([max(column.upper / 2 - column.lower / 2, column.floor) for column in columns]) ** 2
-        covariance = {"full": np.diag(spread), "diagonal": spread, "spherical": spread.max()}[self.kind]
-        return MultivariateNormal(middle, covariance, kind=self.kind, tied=self.tied)._under(self.prior)
+        middle = tuple([column.lower / 2 + column.upper / 2 for column in columns])
+        spread = tuple([max(column.upper / 2 - column.lower / 2, column.floor) ** 2 for column in columns])
+        whole: Any = spread if self.kind == "diagonal" else max(spread)
+        if self.kind == "full":
+            zeros = (0.0,) * (len(columns) - 1)
+            whole = tuple([(*zeros[:j], variance, *zeros[j:]) for j, variance in enumerate(spread)])
+        if not (all(map(math.isfinite, middle)) and 0.0 < min(spread) <= max(spread) < math.inf):
+            return MultivariateNormal(middle, whole, kind=self.kind, tied=self.tied)  # which says what is wrong
+        return self._trusted(mean=middle, covariance=whole, kind=self.kind, tied=self.tied)._under(self.prior)
 
     def _resolved(self, table, columns, weights, n_components):
         for j in columns:
