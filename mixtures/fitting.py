@@ -99,7 +99,7 @@ def _laid(
         return Assembly.like(template, table, weights)
     assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
     if all(given):
-        templates.keep([part.component for part in components], table, components, assembly)
+        templates.keep([part.component for part in components], table, list(components), assembly)
     return assembly
 
 
