@@ -88,7 +88,8 @@ class Starter:
         self._knowledge = knowledge
         hints = knowledge.hints()
         self._hints = hints[sample.rows] if hints.size else hints
-        self._hinted = np.isin(np.arange(k), self._hints)
+        self._hinted = np.zeros(k, dtype=bool)
+        self._hinted[self._hints[self._hints >= 0]] = True
 
     @functools.cached_property
     def _components(self) -> list[Parts]:
