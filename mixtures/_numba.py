@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import gc
 import hashlib
 import logging
 import struct
@@ -28,9 +29,12 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import caching
+from numba.core.compiler import Compiler
 from numba.core.imputils import lower_builtin
 from numba.core.registry import CPUDispatcher
 from numba.extending import type_callable
+
+from mixtures._numba_parts import PartCompiler, SeldomCompiler
 
 logger = logging.getLogger("mixtures")
 
@@ -125,6 +129,21 @@ class _Cached(CPUDispatcher):
 
     _place: Any = None
 
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """As numba's, which would compile a function anew for every literal that it is called with."""
+        return super().get_call_template(tuple(map(types.unliteral, args)), kws)
+
+    def compile(self, sig: Any) -> Any:
+        """As numba's, without a break for Python's garbage collector: it would search all that numba is just making, again and
+        again, for 8% of the time of a first fit (measured)."""
+        pauses = gc.isenabled()
+        gc.disable()
+        try:
+            return super().compile(sig)
+        finally:
+            if pauses:
+                gc.enable()
+
     @property
     def _cache(self) -> Any:
         if self._place is None:
@@ -148,6 +167,15 @@ class _Compiled(_Cached):
     @functools.cached_property
     def _from_python(self) -> Any:
         return _Cached(self.py_func, targetoptions=self.targetoptions | {"no_cpython_wrapper": False})
+
+    @functools.cached_property
+    def by_address(self) -> Any:
+        """The same function, compiled to be called by its address."""
+        return _Addressed(self.py_func, targetoptions=self.targetoptions)
+
+
+class _Addressed(_Cached):
+    """A jitted function that compiled code reaches by its address."""
 
 
 class _Entry:
@@ -173,11 +201,12 @@ class _Entry:
         return result
 
 
-def _compile(kind: Any, function: Callable[..., Any], fastmath: set[str]) -> Any:
+def _compile(kind: Any, function: Callable[..., Any], fastmath: set[str], part: Any = PartCompiler) -> Any:
     if DISABLED:
         return function
     options = {"nopython": True, "nogil": True, "error_model": "numpy", "fastmath": fastmath, "no_cfunc_wrapper": True}
-    return kind(function, targetoptions=options | {"no_cpython_wrapper": kind is _Compiled})
+    pipeline = part if kind is _Compiled and _is_ours(function.__code__) else Compiler
+    return kind(function, targetoptions=options | {"no_cpython_wrapper": kind is _Compiled}, pipeline_class=pipeline)
 
 
 def _place_in_cache(function: Callable[..., Any], kind: str) -> Any:
@@ -201,6 +230,11 @@ def jit_entry(function: Callable[..., Any]) -> Any:
     """As :func:`jit`, for a function that only Python calls, with arguments of the same types in every call: it is called at a
     third of the cost, which tells in a fit of a few hundred rows."""
     return function if DISABLED else _Entry(_compile(_Cached, function, {"contract", "nsz"}))
+
+
+def jit_seldom(function: Callable[..., Any]) -> Any:
+    """As :func:`jit`, for what runs once in an iteration or less, of the package's own: it is optimised in its caller alone."""
+    return _compile(_Compiled, function, {"contract", "nsz"}, SeldomCompiler)
 
 
 def jit_sums(function: Callable[..., Any]) -> Any:
@@ -338,31 +372,44 @@ def matrix(buffer: Any, start: int, rows: int, columns: int) -> Any:
     return buffer.reshape(-1)[start : start + rows * columns].reshape(rows, columns)
 
 
+def segment(buffer: Any, start: Any, size: Any) -> Any:
+    """As :func:`matrix`: the `size` numbers from place `start` on, side by side."""
+    return buffer.reshape(-1)[start : start + size]
+
+
+def _is_viewable(buffer: Any) -> bool:
+    return isinstance(buffer, types.Array) and buffer.layout == "C" and buffer.dtype in (types.float64, types.int64)
+
+
+@type_callable(segment)
+def _type_segment(context: Any) -> Any:
+    return lambda buffer, start, size: buffer.copy(ndim=1) if _is_viewable(buffer) else None
+
+
+@lower_builtin(segment, types.Array, types.Integer, types.Integer)
+def _lower_segment(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    start, size = (context.cast(builder, args[i], sig.args[i], types.int64) for i in (1, 2))
+    return _view(context, builder, sig, args[0], start, (size,))
+
+
 @type_callable(matrix)
 def _type_matrix(context: Any) -> Any:
-    def typer(buffer: Any, start: Any, rows: Any, columns: Any) -> Any:
-        if isinstance(buffer, types.Array) and buffer.layout == "C" and buffer.dtype in (types.float64, types.int64):
-            return buffer.copy(ndim=2)
-        return None
-
-    return typer
+    return lambda buffer, start, rows, columns: buffer.copy(ndim=2) if _is_viewable(buffer) else None
 
 
 @lower_builtin(matrix, types.Array, types.Integer, types.Integer, types.Integer)
 def _lower_matrix(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    from numba.np.arrayobj import populate_array  # numba itself loads it when it first compiles
-
-    int64 = ir.IntType(64)
-    buffer = context.make_array(sig.args[0])(context, builder, args[0])
     places = zip(args[1:], sig.args[1:], strict=True)
     start, rows, columns = (context.cast(builder, value, given, types.int64) for value, given in places)
+    return _view(context, builder, sig, args[0], start, (rows, columns))
+
+
+def _view(context: Any, builder: Any, sig: Any, buffer: Any, start: Any, shape: tuple[Any, ...]) -> Any:
+    from numba.np.arrayobj import populate_array  # numba itself loads it when it first compiles
+
+    size = ir.IntType(64)(8)
+    data = builder.gep(context.make_array(sig.args[0])(context, builder, buffer).data, [start])
+    strides = (size,) if len(shape) == 1 else (builder.mul(shape[1], size), size)
     view = context.make_array(sig.return_type)(context, builder)
-    populate_array(
-        view,
-        data=builder.gep(buffer.data, [start]),
-        shape=(rows, columns),
-        strides=(builder.mul(columns, int64(8)), int64(8)),
-        itemsize=int64(8),
-        meminfo=None,
-    )
+    populate_array(view, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)
     return view._getvalue()

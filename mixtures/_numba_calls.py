@@ -34,8 +34,9 @@ def address_of(kernel: Any, role: str) -> int:
     address = id(kernel)
     if not DISABLED:
         signature = _signatures[role]
-        kernel.compile(signature)
-        compiled = kernel.overloads[signature.args]
+        root = getattr(kernel, "by_address", kernel)
+        root.compile(signature)
+        compiled = root.overloads[signature.args]
         address = int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
     _kernels[address] = kernel
     return address

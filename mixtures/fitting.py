@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mixtures import templates
 from mixtures.assembly import Assembly
 from mixtures.engine.loop import sharpness_at, steps_of_a_slice
 from mixtures.engine.plan import FLOORED, NO_FLOATS, Floats, Ints
@@ -74,7 +75,7 @@ def fit_mixture(
     if isinstance(settings.start, Knowledge):
         run = _started(components, given, table, weights, log_mixing, settings, knowledge)
     elif all(given) or k == 1:
-        assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
+        assembly = _laid(components, given, table, weights, template)
         log_weights = log_mixing.copy() if mixing is not None else np.full(k, -np.log(k))
         run = begin(assembly, log_weights, settings, knowledge, _seed(settings))
         run.go(settings)
@@ -88,6 +89,18 @@ def fit_mixture(
     if mixing is not None and not settings.learn_weights and len(mixing) == len(fit.weights):
         fit.weights = mixing.copy()  # to the last bit
     return fit
+
+
+def _laid(
+    components: Sequence[Parts], given: Sequence[bool], table: Table, weights: Floats | None, template: Template | None
+) -> Assembly:
+    """Components as they came; what one of them lacks, where it's the only one, from a start."""
+    if template is not None:
+        return Assembly.like(template, table, weights)
+    assembly = Assembly([complete(c, table, g) for c, g in zip(components, given, strict=True)], table, weights)
+    if all(given):
+        templates.keep([part.component for part in components], table, list(components), assembly)
+    return assembly
 
 
 def _started(

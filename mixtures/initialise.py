@@ -22,7 +22,7 @@ from mixtures.e_steps import SOFT
 from mixtures.engine.kmeans import encoded
 from mixtures.engine.loop import Course, calls
 from mixtures.engine.plan import PROGRESS, Floats, Ints
-from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_moves, try_starts
+from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_runs
 from mixtures.engine.team import run_together
 from mixtures.knowledge import Knowledge
 from mixtures.parts import Parts, distinct
@@ -45,6 +45,9 @@ IMPOSSIBLE_LOG_PROB = -1000.0
 """What a row outside a family's support counts for when families are matched to clusters."""
 KINDS = (THOROUGH, SEEDED, RANDOM)
 """What starts are, in turn."""
+HOW = (SOFTNESS, LLOYD_ITERATIONS, START_STEPS)
+NO_KINDS = np.empty(0, dtype=np.int64)
+NO_MOVES = np.empty((0, 2), dtype=np.int64)
 
 
 class Starter:
@@ -85,7 +88,8 @@ class Starter:
         self._knowledge = knowledge
         hints = knowledge.hints()
         self._hints = hints[sample.rows] if hints.size else hints
-        self._hinted = np.isin(np.arange(k), self._hints)
+        self._hinted = np.zeros(k, dtype=bool)
+        self._hinted[self._hints[self._hints >= 0]] = True
 
     @functools.cached_property
     def _components(self) -> list[Parts]:
@@ -149,9 +153,9 @@ class Starter:
         else:
             assembly, knowledge = self._over_sample(self._components)
         given, kinds = np.array(self._given), np.array([self._kind(number) for number in range(count)])
-        data = (self._z, self._order, sample.weights, self._hints, self.seed, kinds, SOFTNESS, LLOYD_ITERATIONS, START_STEPS)
+        data = (self._z, self._order, sample.weights, self._hints, self.seed, kinds, NO_MOVES)
         template = (given, assembly.parameters, self._mixing)
-        return self._side_by_side(try_starts, count, n_steps, assembly, knowledge, (*template, *data))
+        return self._side_by_side(count, n_steps, assembly, knowledge, (*template, *data))
 
     @property
     def _order(self) -> Ints:
@@ -159,9 +163,9 @@ class Starter:
         return self._sample.rows if self.is_whole else np.arange(len(self._sample.rows))
 
     def _side_by_side(
-        self, function: Any, count: int, n_steps: int, assembly: Assembly, knowledge: Knowledge, arguments: tuple[Any, ...]
+        self, count: int, n_steps: int, assembly: Assembly, knowledge: Knowledge, arguments: tuple[Any, ...]
     ) -> list[Run]:
-        """Runs that a compiled function makes, the same ones for any number of threads."""
+        """Runs that compiled code starts, the same ones for any number of threads."""
         settings, k = self._settings, len(self._given)
         control = settings.control(k, assembly.is_maximum_likelihood, not assembly.door.components)
         task = settings.task(knowledge, self.seed)
@@ -173,7 +177,7 @@ class Starter:
             statuses = np.zeros(count, np.int64)
             plan = (calls(), assembly.problem, task, control, until)
             outputs = (parameters, log_weights, history, progress, statuses)
-            run_together(min(settings.n_threads, count), function, *plan, *arguments, *outputs)
+            run_together(min(settings.n_threads, count), try_runs, *plan, *arguments, *HOW, *outputs)
             return [
                 Run(assembly, Course(assembly.problem, values, weights, past, state, task, control, status))
                 for values, weights, past, state, status in zip(*outputs[:4], statuses.tolist(), strict=True)
@@ -188,10 +192,10 @@ class Starter:
     def moved(self, run: Run, moves: Ints, n_steps: int) -> list[Run]:
         """Runs that follow moves (moves, 2) of components away from where a run on the rows that EM starts on has ended."""
         course = run.course
-        data = (self._z, self._order, self._sample.weights, self._hints, self.seed, moves, SOFTNESS, START_STEPS)
+        data = (self._z, self._order, self._sample.weights, self._hints, self.seed, NO_KINDS, moves)
         knowledge = self._knowledge if self.is_whole else self._knowledge.take(self._sample.rows)
-        template = (course.parameters, course.log_weights)
-        return self._side_by_side(try_moves, len(moves), n_steps, run.assembly, knowledge, (*template, *data))
+        template = (np.zeros(self.n_components, dtype=bool), course.parameters, course.log_weights)
+        return self._side_by_side(len(moves), n_steps, run.assembly, knowledge, (*template, *data))
 
     def _matched(self, number: int, n_steps: int) -> Run:
         """A start of components of several families, or of which some are given: each gets the cluster that suits it."""

@@ -33,10 +33,12 @@ def sample_rows(assembly: Assembly, knowledge: Knowledge, size: int, size_of_lab
     total weight of each."""
     n_rows, weights = assembly.table.n_rows, assembly.problem.weights
     hashes = np.empty(n_rows, dtype=np.int64)
-    known = knowledge.columns()
-    places = address_of_row_0(known) + known.strides[1] * np.arange(known.shape[1])
-    strides = np.full(known.shape[1], known.strides[0])
-    hash_rows(n_rows, np.append(assembly.addresses, places), np.append(assembly.strides, strides), hashes)
+    addresses, strides = assembly.addresses, assembly.strides
+    if knowledge:
+        known = knowledge.columns()
+        addresses = np.append(addresses, address_of_row_0(known) + known.strides[1] * np.arange(known.shape[1]))
+        strides = np.append(strides, np.full(known.shape[1], known.strides[0]))
+    hash_rows(n_rows, addresses, strides, hashes)
     if n_rows <= size:
         order = hashes.argsort(kind="stable")
         if weights.size:

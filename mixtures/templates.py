@@ -1,4 +1,4 @@
-"""How one component, several times, lay over an earlier table: what a fit on the next table of that form need not find out again.
+"""How components lay over an earlier table: what a fit of the same ones on the next table of that form need not find out again.
 
 Fits of a few hundred rows are made by the thousand, on samples of one table or for many numbers of components, and half of their
 time went into taking the same components apart. What is kept depends on components, columns and sizes alone, never on values.
@@ -7,6 +7,7 @@ time went into taking the same components apart. What is kept depends on compone
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from mixtures.column import Column
 from mixtures.constraints import Interval
 from mixtures.distributions.base import Family
 from mixtures.engine.plan import Ints, Sizes
-from mixtures.parts import Parts
+from mixtures.parts import Parts, distinct
 from mixtures.plates import Plate, Share
 from mixtures.table import Table
 
@@ -31,7 +32,7 @@ class Laid(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A layout of one component, several times, over arrays of some number of columns in which no cell is missing."""
+    """A layout of components over arrays of some number of columns in which no cell is missing."""
 
     parts: list[Parts]
     supports: list[tuple[Interval, ...]]  # of every column, those that the families on it allow
@@ -53,9 +54,11 @@ class Template(NamedTuple):
         for plate, members in self.laid:
             places = [columns[j] for j in plate.columns]
             sizes = (plate.n_parameters, plate.n_statistics + 1)
-            for distribution, ground in zip(members[0], [places] if plate.family.reads_block else places, strict=True):
-                if distribution._layout(ground) != sizes:
-                    return False
+            grounds = [places] if plate.family.reads_block else places
+            for own in members:
+                for distribution, ground in zip(own, grounds, strict=True):
+                    if distribution._layout(ground) != sizes:
+                        return False
         return True
 
     def plates(self, columns: Sequence[Column]) -> list[Plate]:
@@ -78,7 +81,7 @@ _kept: dict[Any, Template] = {}
 
 
 def find(components: Sequence[Any], table: Table) -> Template | None:
-    """The template for one and the same component, several times, over a table; None where there is none."""
+    """The template for these components over a table; None where there is none."""
     key = _key(components, table)
     template = None if key is None else _kept.get(key)
     return template if template is not None and template.fits([table.column(j) for j in range(table.n_columns)]) else None
@@ -89,15 +92,19 @@ def keep(components: Sequence[Any], table: Table, parts: list[Parts], assembly: 
     key = _key(components, table)
     if key is None or any([table.column(j).n_missing for j in range(table.n_columns)]):
         return
-    own, plates = parts[0], assembly.plates
-    factors = list(zip(own.columns, own.factors, strict=True))
+    plates, different = assembly.plates, distinct(parts)
+    factors = [pair for part in different for pair in zip(part.columns, part.factors, strict=True)]
     if not all([_is_simple(factor) for _, factor in factors]) or any([plate.measure or plate.masked for plate in plates]):
         return
     supports: list[tuple[Interval, ...]] = [()] * table.n_columns
     for columns, factor in factors:
         for j in columns:
             supports[j] = (*supports[j], factor.support)
-    laid = [Laid(plate, [[own.factors[f] for f in share.factors] for share in plate.shares]) for plate in plates]
+    laid = []
+    for plate in plates:
+        firsts = accumulate([share.count for share in plate.shares], initial=plate.first)
+        members = [[parts[k].factors[f] for f in share.factors] for k, share in zip(firsts, plate.shares, strict=False)]
+        laid.append(Laid(plate, members))
     sizes, whole = assembly.problem.sizes, assembly.problem.whole
     described = whole[: len(whole) - 2 * sizes.n_sources].copy()
     if len(_kept) >= MOST:
@@ -107,14 +114,15 @@ def keep(components: Sequence[Any], table: Table, parts: list[Parts], assembly: 
 
 def _key(components: Sequence[Any], table: Table) -> Any:
     """What templates are found by: components and tables that are equal in it are laid alike."""
-    first = components[0]
-    if not table.is_plain_array or any([component is not first for component in components]):
+    if not table.is_plain_array:
         return None
+    first = components[0]
+    forms = (first, len(components)) if all([component is first for component in components]) else tuple(components)
     try:
-        hash(first)
+        hash(forms)
     except TypeError:
         return None
-    return first, len(components), table.n_columns
+    return forms, table.n_columns
 
 
 def _is_simple(factor: Any) -> bool:

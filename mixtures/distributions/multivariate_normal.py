@@ -21,12 +21,14 @@ from its centre, the pass is asked for again.
 
 from __future__ import annotations
 
+import math
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import scipy.stats
 
-from mixtures._numba import jit, jit_sums, matrix, wide_vectors
+from mixtures._numba import jit, jit_sums, matrix, segment, wide_vectors
 from mixtures.constraints import Covariance, Vector, real
 from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine import coordinates
@@ -180,7 +182,7 @@ def _accumulate(parameters, x, responsibilities, statistics):
     for k in range(responsibilities.shape[0]):
         full = parameters[k, KIND] == 0.0
         centre, seen = vector(parameters, k, CENTRE, d), cells
-        first = matrix(statistics, k * size + 1, 1, d)[0]
+        first = segment(statistics, k * size + 1, d)
         for i in range(b):
             share[i] = responsibilities[k, i]
         if count:
@@ -201,7 +203,7 @@ def _accumulate(parameters, x, responsibilities, statistics):
         if full:
             weighted_sums(share, seen, scaled, first, matrix(statistics, k * size + 1 + d, d, d))
         else:
-            _sums_of_squares(share, seen, first, matrix(statistics, k * size + 1 + d, 1, d)[0])
+            _sums_of_squares(share, seen, first, segment(statistics, k * size + 1 + d, d))
 
 
 @jit
@@ -361,46 +363,58 @@ class MultivariateNormal(Family):
         d = len(columns)
         if len(self.mean) != d:
             raise DataError(f"MultivariateNormal: expected {len(self.mean)} columns, as its mean has, found {d}")
-        origin, unit = _frame(columns)
-        mean, covariance = (np.asarray(self.mean) - origin) / unit, self._matrix() / unit / unit[:, None]
-        near = bool(np.all(mean * mean <= NEAR_MEAN * NEAR_MEAN * np.diagonal(covariance)))
-        floor = np.array([column.floor for column in columns]) / unit
-        incomplete = any(column.n_missing for column in columns)
-        ties = TIED_COVARIANCE if self.tied else 0.0
-        head = [KINDS.index(self.kind), ties, 0.0, np.log(unit).sum(), 0.0, 0.0, incomplete, d]
-        vectors = [mean, np.zeros(d) if near else mean, floor, unit / unit.max(), np.log(unit), np.zeros(d)]
-        of = [] if self.prior is None else self._packed_prior(origin, unit)
-        return [*head, *np.concatenate([*vectors, covariance.ravel(), np.zeros(d * d), *of]).tolist()]
+        # Lists: arrays of so few numbers cost a small fit several times as much.
+        origins, units = [column.origin for column in columns], [column.unit for column in columns]
+        mean = [(value - origin) / unit for value, origin, unit in zip(self.mean, origins, units, strict=True)]
+        lines = self.covariance if self.kind == "full" else self._matrix().tolist()
+        matrix = [
+            [value / unit / own for value, unit in zip(line, units, strict=True)] for line, own in zip(lines, units, strict=True)
+        ]
+        near = all([value * value <= NEAR_MEAN * NEAR_MEAN * matrix[i][i] for i, value in enumerate(mean)])
+        logs, largest = list(map(math.log, units)), max(units)
+        incomplete = any([column.n_missing for column in columns])
+        head = [KINDS.index(self.kind), TIED_COVARIANCE if self.tied else 0.0, 0.0, sum(logs), 0.0, 0.0, incomplete, d]
+        zeros = [0.0] * d
+        floors = [column.floor / unit for column, unit in zip(columns, units, strict=True)]
+        vectors = [*mean, *(zeros if near else mean), *floors, *[unit / largest for unit in units], *logs, *zeros]
+        of = [] if self.prior is None else np.concatenate(self._packed_prior(*_frame(columns))).tolist()
+        return [*head, *vectors, *chain.from_iterable(matrix), *zeros * d, *of]
 
     def _packed_prior(self, origin, unit):
         mean, weight, powers, constant, scale = self.prior.packed(self.kind, len(unit))
         return np.array([weight, powers, constant]), (mean - origin) / unit, (scale / unit / unit[:, None]).ravel()
 
     def _unpack(self, row, columns):
-        d = len(columns)
-        origin, unit = _frame(columns)
-        mean = row[HEAD : HEAD + d] * unit + origin
-        covariance = row[HEAD + 6 * d : HEAD + 6 * d + d * d].reshape(d, d) * unit * unit[:, None]
-        is_sound = self._is_sound(row, d) and bool(np.isfinite(covariance).all() and np.diagonal(covariance).min() > 0.0)
+        d, values = len(columns), row.tolist()
+        origins, units = [column.origin for column in columns], [column.unit for column in columns]
+        mean = tuple([value * unit + origin for value, unit, origin in zip(values[HEAD:], units, origins, strict=False)])
+        start = HEAD + 6 * d
+        lines = [values[i : i + d] for i in range(start, start + d * d, d)]
+        covariance: Any = tuple(
+            [
+                tuple([value * unit * own for value, unit in zip(line, units, strict=True)])
+                for line, own in zip(lines, units, strict=True)
+            ]
+        )
+        is_sound = self._is_sound(values, d) and all([math.isfinite(sum(line)) for line in covariance])
+        variances = [covariance[i][i] for i in range(d)]
         if self.kind != "full":
-            covariance = np.diagonal(covariance) if self.kind == "diagonal" else covariance[0, 0]
-        if is_sound:
-            values = covariance.tolist()
-            values = tuple(map(tuple, values)) if self.kind == "full" else tuple(values) if self.kind == "diagonal" else values
-            new = self._trusted(mean=tuple(mean.tolist()), covariance=values, kind=self.kind, tied=self.tied)
+            covariance = tuple(variances) if self.kind == "diagonal" else variances[0]
+        if is_sound and min(variances) > 0.0:
+            new = self._trusted(mean=mean, covariance=covariance, kind=self.kind, tied=self.tied)
         else:
             new = MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)
         return new._under(self.prior)
 
-    def _is_sound(self, row, d):
+    def _is_sound(self, values, d):
         """Whether packed parameters are those of a member beyond doubt, which to prove from a matrix takes ten times as long: all
         numbers finite, and no column's variance given the columns before it less than 1e-12 of its whole variance, since the
         diagonal of L^-1 holds the reciprocals of those deviations."""
-        if not np.isfinite(row).all():
+        if not all(map(math.isfinite, values)):
             return False
-        variances = row[HEAD + 6 * d : HEAD + 6 * d + d * d : d + 1]
-        whitener = row[HEAD + 6 * d + d * d : HEAD + 6 * d + 2 * d * d : d + 1]
-        return bool(variances.min() > 0.0 and (variances * whitener * whitener).max() < 1e12)
+        start = HEAD + 6 * d
+        variances, whitener = values[start : start + d * d : d + 1], values[start + d * d : start + 2 * d * d : d + 1]
+        return min(variances) > 0.0 and all([v * w * w < 1e12 for v, w in zip(variances, whitener, strict=True)])
 
     def _expected(self, row, columns):
         d = len(columns)
@@ -428,10 +442,15 @@ class MultivariateNormal(Family):
                     f"MultivariateNormal on column {column.name}: values to {column.magnitude:.3g} have variances and covariances "
                     "that are no float64; scale the column"
                 )
-        middle = [column.lower / 2 + column.upper / 2 for column in columns]
-        spread = np.array([max(column.upper / 2 - column.lower / 2, column.floor) for column in columns]) ** 2
-        covariance = {"full": np.diag(spread), "diagonal": spread, "spherical": spread.max()}[self.kind]
-        return MultivariateNormal(middle, covariance, kind=self.kind, tied=self.tied)._under(self.prior)
+        middle = tuple([column.lower / 2 + column.upper / 2 for column in columns])
+        spread = tuple([max(column.upper / 2 - column.lower / 2, column.floor) ** 2 for column in columns])
+        whole: Any = spread if self.kind == "diagonal" else max(spread)
+        if self.kind == "full":
+            zeros = (0.0,) * (len(columns) - 1)
+            whole = tuple([(*zeros[:j], variance, *zeros[j:]) for j, variance in enumerate(spread)])
+        if not (all(map(math.isfinite, middle)) and 0.0 < min(spread) <= max(spread) < math.inf):
+            return MultivariateNormal(middle, whole, kind=self.kind, tied=self.tied)  # which says what is wrong
+        return self._trusted(mean=middle, covariance=whole, kind=self.kind, tied=self.tied)._under(self.prior)
 
     def _resolved(self, table, columns, weights, n_components):
         for j in columns:

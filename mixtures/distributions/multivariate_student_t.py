@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from mixtures._numba import jit, matrix, wide_vectors
+from mixtures._numba import jit, matrix, segment, wide_vectors
 from mixtures.constraints import Covariance, Vector, degrees_of_freedom, real
 from mixtures.distributions.base import Family, Kernels, generator_of
 from mixtures.engine.coordinates import FACTOR, LOG, REAL
@@ -61,7 +61,7 @@ def _width(parameters):
 
 @jit
 def _vector(parameters, k, which, d):
-    return matrix(parameters, k * parameters.shape[1] + HEAD + which * d, 1, d)[0]
+    return segment(parameters, k * parameters.shape[1] + HEAD + which * d, d)
 
 
 @jit
@@ -136,7 +136,7 @@ def _accumulate(parameters, x, responsibilities, statistics):
         squared_lengths(_square(parameters, k, WHITENER, d), zero, shifted, lines, lengths)
         _shapes(lengths, parameters[k, DF], responsibilities[k], w, u, logs, weight)
         add_sums(responsibilities[k], w, none, u, logs, statistics[k, 1:])
-        first = matrix(statistics, k * size + 1 + SUMS, 1, d)[0]
+        first = segment(statistics, k * size + 1 + SUMS, d)
         weighted_sums(weight, shifted, scaled, first, matrix(statistics, k * size + 1 + SUMS + d, d, d))
 
 
@@ -146,7 +146,7 @@ def _expanded_step(statistics, parameters, k, d, shift, lower, inverse):
     that is sure, by Jensen's bound log(1 + mean y), how far the step goes, and how many pivots were held at their floor."""
     size = statistics.shape[1]
     total, rest, near = statistics[k, 0], statistics[k, SUMS], statistics[k, 2]  # sums of weights, of 1 - w, of w
-    first = matrix(statistics, k * size + 1 + SUMS, 1, d)[0]
+    first = segment(statistics, k * size + 1 + SUMS, d)
     second = matrix(statistics, k * size + 1 + SUMS + d, d, d)
     old, whitener = _square(parameters, k, LOWER, d), _square(parameters, k, WHITENER, d)
     floor = _vector(parameters, k, FLOOR, d)

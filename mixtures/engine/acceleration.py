@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import jit, jit_entry, matrix
+from mixtures._numba import jit, jit_entry, jit_seldom, matrix, segment
 from mixtures.engine.coordinates import average_over_components, from_free, n_free, to_free
 from mixtures.engine.plan import FLOORED, LIMIT, unfold
 
@@ -71,34 +71,29 @@ AHEAD = 16  # how far least squares would have gone from EM images since the las
 HEAD = 17
 
 
-@jit
+@jit_seldom
 def _size(free, n_parameters, n_components, n_plates):
     return HEAD + n_plates + (2 * (DEPTH + 1) + 3) * free + DEPTH * (DEPTH + 2) + 2 * (n_parameters + n_components)
 
 
-@jit
-def _vector(state, place, size):
-    return matrix(state, place, 1, size)[0]
-
-
-@jit
+@jit_seldom
 def _free_vector(state, plan, which):
     """x, the weights of the metric, the step; then residuals and images of the iterates in store."""
     n = np.int64(state[FREE])
-    return _vector(state, HEAD + plan.plates.shape[0] + which * n, n)
+    return segment(state, HEAD + plan.plates.shape[0] + which * n, n)
 
 
 X, METRIC, STEP, RESIDUALS = 0, 1, 2, 3
 IMAGES = RESIDUALS + DEPTH + 1
 
 
-@jit
+@jit_seldom
 def _flags(state, plan):
     """Of every plate's last M-step that was kept, those that say where a parameter cannot move."""
-    return _vector(state, HEAD, plan.plates.shape[0])
+    return segment(state, HEAD, plan.plates.shape[0])
 
 
-@jit
+@jit_seldom
 def _tail(state, plan):
     """Place of the matrix (DEPTH, DEPTH) and two vectors (DEPTH,) of the normal equations; then come parameters and
     log-weights of the EM image."""
@@ -106,7 +101,7 @@ def _tail(state, plan):
     return HEAD + plan.plates.shape[0] + (2 * (DEPTH + 1) + 3) * n
 
 
-@jit
+@jit_seldom
 def state_for(plan, control, n_parameters):
     """The state at the start of a run: of size 0 where nothing is to be accelerated."""
     free = n_free(plan, control.moves_weights) if control.accelerates else 0
@@ -124,7 +119,7 @@ def new_state(problem, control, n_parameters):
     return state_for(plan, control, n_parameters)
 
 
-@jit
+@jit_seldom
 def restart(state):
     """Forget everything, at the start of a run."""
     for i in range(1, state.size):
@@ -133,19 +128,19 @@ def restart(state):
         state[WAIT], state[LIMIT_OF_REACH] = START, REACH
 
 
-@jit
+@jit_seldom
 def plain_iterations(state):
     """How many iterations in a row have been plain, that of the pass just made included."""
     return 0 if state[PENDING] == 1.0 else np.int64(state[PLAIN]) + 1
 
 
-@jit
+@jit_seldom
 def is_pending(state):
     """Whether the pass is the first to see an extrapolation."""
     return state.size > 0 and state[PENDING] == 1.0
 
 
-@jit
+@jit_seldom
 def all_that_follows(state, history, iteration):
     """Estimate, rather too large, of what is still to be gained after a plain iteration.
 
@@ -162,7 +157,7 @@ def all_that_follows(state, history, iteration):
     return max(gain, history[iteration] - history[max(0, iteration - DEPTH)])
 
 
-@jit
+@jit_seldom
 def ends_soon(history, iteration, tolerance):
     """Whether the stopping rule will be met after few more plain iterations, by the ratio of the last two gains."""
     if iteration < 2:
@@ -171,13 +166,13 @@ def ends_soon(history, iteration, tolerance):
     return 0.0 <= gain < before and gain * (gain / before) ** SOON / (1.0 - gain / before) < tolerance
 
 
-@jit
+@jit_seldom
 def is_worse(objective, before):
     """Whether an objective, or what is no number, lies below the one before by more than rounding."""
     return not objective >= before - SLACK * max(1.0, abs(before))
 
 
-@jit
+@jit_seldom
 def meets_end(plan, state, flags):
     """Whether a parameter met an end of its range just now: an extrapolation may have gone beyond it, from where EM has to come
     back, and the objective falls."""
@@ -188,7 +183,7 @@ def meets_end(plan, state, flags):
     return found
 
 
-@jit
+@jit_seldom
 def withdraw(plan, state, flags, parameters, log_weights):
     """Give up an extrapolation for the EM image that it was made from."""
     _give_up(plan, state, parameters, log_weights)
@@ -199,14 +194,14 @@ def withdraw(plan, state, flags, parameters, log_weights):
     _shorten(state)
 
 
-@jit
+@jit_seldom
 def _shorten(state):
     """What follows from a bad extrapolation."""
     state[WAIT] = state[PAUSE] = min(max(2.0 * state[PAUSE], 1.0), PATIENCE)
     state[LIMIT_OF_REACH] = max(min(state[LIMIT_OF_REACH], state[LENGTH]) / REACH, 1.0)
 
 
-@jit
+@jit_seldom
 def settle(plan, state, parameters, log_weights):
     """The EM image again, in the place of an extrapolation that no pass has seen, where a run is to go on elsewhere."""
     if is_pending(state):
@@ -220,14 +215,14 @@ def settle_state(problem, state, parameters, log_weights):
     settle(plan, state, parameters, log_weights)
 
 
-@jit
+@jit_seldom
 def _give_up(plan, state, parameters, log_weights):
     _put_back(plan, state, 1 - np.int64(state[KEPT]), parameters, log_weights)
     _take_over(_free_vector(state, plan, IMAGES + np.int64(state[NEWEST])), _free_vector(state, plan, X))
     state[PENDING] = 0.0
 
 
-@jit
+@jit_seldom
 def undo(plan, state, parameters, log_weights):
     """Give up an extrapolation that had a higher objective, but an EM image of a lower one: whatever it was that a family's M-step
     could not bear, no more of it. Returns whether there was one."""
@@ -239,26 +234,26 @@ def undo(plan, state, parameters, log_weights):
     return True
 
 
-@jit
+@jit_seldom
 def _place_of_image(plan, state, which, size):
     return _tail(state, plan) + DEPTH * (DEPTH + 2) + which * size
 
 
-@jit
+@jit_seldom
 def _put_back(plan, state, which, parameters, log_weights):
     start = _place_of_image(plan, state, which, parameters.size + log_weights.size)
-    _take_over(_vector(state, start, parameters.size), parameters)
-    _take_over(_vector(state, start + parameters.size, log_weights.size), log_weights)
+    _take_over(segment(state, start, parameters.size), parameters)
+    _take_over(segment(state, start + parameters.size, log_weights.size), log_weights)
 
 
-@jit
+@jit_seldom
 def _keep(plan, state, which, parameters, log_weights):
     start = _place_of_image(plan, state, which, parameters.size + log_weights.size)
-    _take_over(parameters, _vector(state, start, parameters.size))
-    _take_over(log_weights, _vector(state, start + parameters.size, log_weights.size))
+    _take_over(parameters, segment(state, start, parameters.size))
+    _take_over(log_weights, segment(state, start + parameters.size, log_weights.size))
 
 
-@jit
+@jit_seldom
 def _take_over(values, out):
     """out = values."""
     for i in range(out.size):
@@ -266,7 +261,7 @@ def _take_over(values, out):
 
 
 @jit
-def leap(plan, control, state, flags, history, iteration, parameters, log_weights):
+def leap(plan, tolerance, moves_weights, state, flags, history, iteration, parameters, log_weights):
     """After an M-step: move `parameters` and `log_weights` from the EM image on to an extrapolation, if there is one to try.
     Returns whether they moved, and are to be prepared. history[iteration] is the objective before this M-step."""
     state[PLAIN] = plain_iterations(state)
@@ -277,7 +272,7 @@ def leap(plan, control, state, flags, history, iteration, parameters, log_weight
         state[GOOD] += 1.0
         if state[IS_CUT] == 1.0:
             state[LIMIT_OF_REACH] *= REACH
-        if history[iteration] - history[iteration - 1] < control.tolerance:
+        if history[iteration] - history[iteration - 1] < tolerance:
             state[WAIT] = CONFIRMATION
     if state[IS_OFF] == 1.0:
         return False
@@ -286,7 +281,7 @@ def leap(plan, control, state, flags, history, iteration, parameters, log_weight
     place = (np.int64(state[NEWEST]) + 1) % (DEPTH + 1)
     image, residual = _free_vector(state, plan, IMAGES + place), _free_vector(state, plan, RESIDUALS + place)
     _take_over(x, image)  # angles are those next to the ones before
-    to_free(plan, parameters, log_weights, control.moves_weights, flags, image)
+    to_free(plan, parameters, log_weights, moves_weights, flags, image)
     if state[IS_KNOWN] == 1.0:
         for i in range(x.size):
             residual[i] = image[i] - x[i]
@@ -296,19 +291,19 @@ def leap(plan, control, state, flags, history, iteration, parameters, log_weight
     _take_over(image, x)
     before = 0.0 if state[IS_LEAP] == 1.0 else state[AHEAD]
     state[AHEAD] = 0.0
-    is_found = state[STORED] >= 2.0 and _extrapolate(plan, control.moves_weights, state)
+    is_found = state[STORED] >= 2.0 and _extrapolate(plan, moves_weights, state)
     state[AHEAD] = max(state[AHEAD], before)
     if state[WAIT] > 0.0:
         state[WAIT] -= 1.0
         return False
-    if not is_found or (state[GOOD] == 0.0 and ends_soon(history, iteration, control.tolerance)):
+    if not is_found or (state[GOOD] == 0.0 and ends_soon(history, iteration, tolerance)):
         return False
     _keep(plan, state, 1 - np.int64(state[KEPT]), parameters, log_weights)
     step = _free_vector(state, plan, STEP)
     for i in range(x.size):
         x[i] += step[i]
     state[PENDING] = 1.0
-    if not from_free(plan, x, image, parameters, log_weights, control.moves_weights):
+    if not from_free(plan, x, image, parameters, log_weights, moves_weights):
         # Beyond the range of some parameter: no pass is needed to tell.
         _give_up(plan, state, parameters, log_weights)
         _shorten(state)
@@ -316,7 +311,7 @@ def leap(plan, control, state, flags, history, iteration, parameters, log_weight
     return True
 
 
-@jit
+@jit_seldom
 def _note_flags(plan, state, flags):
     """Where other parameters than before are at ends of their ranges, the iterates in store are of no use."""
     old = _flags(state, plan)
@@ -327,19 +322,19 @@ def _note_flags(plan, state, flags):
         old[p] = ends
 
 
-@jit
+@jit_seldom
 def _slot(state, age):
     """Of the iterate of this age, 0 for the newest."""
     return (np.int64(state[NEWEST]) - age + DEPTH + 1) % (DEPTH + 1)
 
 
-@jit
+@jit_seldom
 def _pair(state, plan, which, age):
     """Residuals or images of the iterate of this age and of the one before."""
     return _free_vector(state, plan, which + _slot(state, age)), _free_vector(state, plan, which + _slot(state, age + 1))
 
 
-@jit
+@jit_seldom
 def _measure(plan, moves_weights, state):
     """The metric: one over the squares that the residuals in store have, on average over components, but for rounding."""
     weights, image = _free_vector(state, plan, METRIC), _free_vector(state, plan, IMAGES + _slot(state, 0))
@@ -354,7 +349,7 @@ def _measure(plan, moves_weights, state):
         weights[i] = 1.0 / weights[i] if weights[i] > 1e-300 else 0.0
 
 
-@jit
+@jit_seldom
 def _product(weights, a, b, c, d):
     """Sum of weights * (a - b) * (c - d)."""
     total = 0.0
@@ -363,14 +358,14 @@ def _product(weights, a, b, c, d):
     return total
 
 
-@jit
+@jit_seldom
 def _extrapolate(plan, moves_weights, state):
     """The step from the EM image on. Returns whether there is one."""
     _measure(plan, moves_weights, state)
     count = np.int64(state[STORED]) - 1
     start = _tail(state, plan)
     gram = matrix(state, start, DEPTH, DEPTH)
-    right, lengths = _vector(state, start + DEPTH * DEPTH, DEPTH), _vector(state, start + DEPTH * (DEPTH + 1), DEPTH)
+    right, lengths = segment(state, start + DEPTH * DEPTH, DEPTH), segment(state, start + DEPTH * (DEPTH + 1), DEPTH)
     weights, step = _free_vector(state, plan, METRIC), _free_vector(state, plan, STEP)
     last = _free_vector(state, plan, RESIDUALS + _slot(state, 0))
     for a in range(count):
@@ -402,7 +397,7 @@ def _extrapolate(plan, moves_weights, state):
     return _limit(state, weights, last, step, lengths[0])
 
 
-@jit
+@jit_seldom
 def _limit(state, weights, last, step, change):
     """Turn a step that leads back, and cut one that goes too far. `change` is the length of the last residual's change."""
     along = square = size = 0.0
@@ -430,7 +425,7 @@ def _limit(state, weights, last, step, change):
     return True
 
 
-@jit
+@jit_seldom
 def _solve(matrix, right, count):
     """right = matrix^-1 right for the leading `count` rows of a symmetric matrix of which the lower triangle is given, by its
     Cholesky factor, in place. Returns whether it is positive definite."""

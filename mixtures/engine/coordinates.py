@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import jit
+from mixtures._numba import jit_seldom, segment
 from mixtures.engine.plan import (
     COORDINATE,
     COORDINATES,
@@ -59,7 +59,7 @@ def shifted(rows, start):
     return tuple([(kind, place + start, size, parameter) for kind, place, size, parameter in rows])
 
 
-@jit
+@jit_seldom
 def _numbers(kind, size):
     """How many free numbers a row of coordinates makes."""
     if kind in (COVARIANCE, FACTOR):
@@ -69,7 +69,7 @@ def _numbers(kind, size):
     return size
 
 
-@jit
+@jit_seldom
 def n_free(plan, moves_weights):
     """Length of the vector of free numbers."""
     total = plan.n_components if moves_weights else 0
@@ -80,7 +80,7 @@ def n_free(plan, moves_weights):
     return total
 
 
-@jit
+@jit_seldom
 def to_free(plan, parameters, log_weights, moves_weights, flags, out):
     """out = the free numbers of all plates, component by component, then of the weights. Plates whose `flags` say that a scale
     was held at its floor are not moved: 0 stands for all of theirs. `out` must hold finite numbers before."""
@@ -94,7 +94,7 @@ def to_free(plan, parameters, log_weights, moves_weights, flags, out):
                 row = plan.coordinates[r]
                 count = _numbers(row[0], row[2])
                 if is_moved:
-                    _read(row[0], parameters[start + row[1] :], row[2], out[at : at + count])
+                    _read(row[0], segment(parameters, start + row[1], width - row[1]), row[2], segment(out, at, count))
                 else:
                     out[at : at + count] = 0.0
                 at += count
@@ -103,7 +103,7 @@ def to_free(plan, parameters, log_weights, moves_weights, flags, out):
             out[at + c] = np.exp(0.5 * log_weights[c])
 
 
-@jit
+@jit_seldom
 def from_free(plan, free, base, parameters, log_weights, moves_weights):
     """Move `parameters` and `log_weights`, whose free numbers are `base`, to those of `free`. Returns whether all stayed within
     their ranges; where not, they are of no use."""
@@ -115,12 +115,12 @@ def from_free(plan, free, base, parameters, log_weights, moves_weights):
             for r in range(plate[COORDINATE], plate[COORDINATE] + plate[COORDINATES]):
                 row = plan.coordinates[r]
                 count = _numbers(row[0], row[2])
-                new, old = free[at : at + count], base[at : at + count]
-                if _differ(new, old) and not _write(row[0], parameters[start + row[1] :], row[2], new, old):
+                new, old = segment(free, at, count), segment(base, at, count)
+                if _differ(new, old) and not _write(row[0], segment(parameters, start + row[1], width - row[1]), row[2], new, old):
                     return False
                 at += count
     if moves_weights:
-        new, old = free[at : at + log_weights.size], base[at : at + log_weights.size]
+        new, old = segment(free, at, log_weights.size), segment(base, at, log_weights.size)
         share = _share_of_old(new, old)
         for c in range(log_weights.size):
             if log_weights[c] > -np.inf and new[c] != old[c]:
@@ -130,7 +130,7 @@ def from_free(plan, free, base, parameters, log_weights, moves_weights):
     return True
 
 
-@jit
+@jit_seldom
 def average_over_components(plan, moves_weights, values):
     """Each of `values`, one a free number, becomes their mean over the components of a plate, or over all weights."""
     at = 0
@@ -139,13 +139,13 @@ def average_over_components(plan, moves_weights, values):
         width = 0
         for r in range(plate[COORDINATE], plate[COORDINATE] + plate[COORDINATES]):
             width += _numbers(plan.coordinates[r, 0], plan.coordinates[r, 2]) * plate[MEMBERS]
-        _average(values[at : at + width * plate[COUNT]], width)
+        _average(segment(values, at, width * plate[COUNT]), width)
         at += width * plate[COUNT]
     if moves_weights:
-        _average(values[at:], 1)
+        _average(segment(values, at, values.size - at), 1)
 
 
-@jit
+@jit_seldom
 def _average(values, width):
     """Each of `values`, rows of so many, becomes the mean of its column."""
     for j in range(width):
@@ -157,7 +157,7 @@ def _average(values, width):
             values[i] = total
 
 
-@jit
+@jit_seldom
 def _differ(new, old):
     found = False
     for i in range(new.size):
@@ -165,7 +165,7 @@ def _differ(new, old):
     return found
 
 
-@jit
+@jit_seldom
 def _share_of_old(new, old):
     """Sum of the squares of `old` over that of `new`, where these have moved: with it, the sum of them all stays."""
     total = whole = 0.0
@@ -176,7 +176,7 @@ def _share_of_old(new, old):
     return whole / total
 
 
-@jit
+@jit_seldom
 def _read(kind, values, size, out):
     """out = the free numbers of one row of coordinates, given the parameters from its place on."""
     if kind in (REAL, DIRECTION, BOUNDED):
@@ -207,7 +207,7 @@ def _read(kind, values, size, out):
         out[0] = values[0] + TURN * np.rint((out[0] - values[0]) / TURN)
 
 
-@jit
+@jit_seldom
 def _factorise(values, d, out):
     """out = the Cholesky factor of a matrix, row by row up to the diagonal, of which the logarithm."""
     for i in range(d):
@@ -226,7 +226,7 @@ def _factorise(values, d, out):
         out[last] = np.log(out[last])
 
 
-@jit
+@jit_seldom
 def _write(kind, values, size, new, old):
     """The parameters from a place on, whose free numbers are `old`, become those of `new`. Returns whether they can."""
     if kind == REAL:
@@ -298,7 +298,7 @@ def _write(kind, values, size, new, old):
     return True
 
 
-@jit
+@jit_seldom
 def _product(factor, i, j):
     """(L L')[i, j], i >= j, of a packed factor whose diagonal is logarithms."""
     row, column = i * (i + 1) // 2, j * (j + 1) // 2

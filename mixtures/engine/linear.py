@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import jit, jit_sums, matrix, wide_vectors
+from mixtures._numba import jit, jit_sums, segment, wide_vectors
 
 LINE = 1024
 """Rows that a line of scratch takes; more of them are done in several rounds."""
@@ -73,13 +73,13 @@ def squared_lengths(lower, offset, x, lines, total):
     """total (b,) = the squared length of lower x + offset, for every row of x (d, b); `lines` (4, STRIDE) is scratch."""
     b = x.shape[1]
     for first in range(0, b, LINE):
-        _squared_lengths(lower, offset, x, first, lines, matrix(total, first, 1, min(LINE, b - first))[0])
+        _squared_lengths(lower, offset, x, first, lines, segment(total, first, min(LINE, b - first)))
 
 
 @jit
 def _cells(x, c, first, count):
     """Cells of column c of rows first.. of x."""
-    return matrix(x, c * x.shape[1] + first, 1, count)[0]
+    return segment(x, c * x.shape[1] + first, count)
 
 
 @jit
@@ -93,8 +93,8 @@ def _squared_lengths(lower, offset, x, first, lines, total):
     d, b = x.shape[0], total.size
     for i in range(b):
         total[i] = 0.0
-    l0, l1 = matrix(lines, 0, 1, b)[0], matrix(lines, STRIDE, 1, b)[0]
-    l2, l3 = matrix(lines, 2 * STRIDE, 1, b)[0], matrix(lines, 3 * STRIDE, 1, b)[0]
+    l0, l1 = segment(lines, 0, b), segment(lines, STRIDE, b)
+    l2, l3 = segment(lines, 2 * STRIDE, b), segment(lines, 3 * STRIDE, b)
     fours = d - d % 4
     for a in range(0, fours, 4):
         for i in range(b):

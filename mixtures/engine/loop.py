@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from mixtures._numba import jit, jit_entry, matrix
+from mixtures._numba import jit, jit_entry, jit_seldom, matrix, segment
 from mixtures._numba_calls import MATRIX, address_of, by_address, call_log_prior, call_maximize, call_prepare
 from mixtures.engine.acceleration import (
     CONFIRMATION,
@@ -74,7 +74,7 @@ SLICE = 2e7
 """Cells times components that compiled code visits before it lets Python look for signals: a tenth of a second or so."""
 
 
-@jit
+@jit_seldom
 def prepare_plates(plan, parameters):
     """Let every family derive what its kernels need from its parameters."""
     for p in range(plan.plates.shape[0]):
@@ -89,7 +89,7 @@ def prepare(problem, parameters):
     prepare_plates(plan, parameters)
 
 
-@jit
+@jit_seldom
 def maximize(plan, totals, parameters, trial, flags, may_repeat):
     """M-step of every plate. When one asks for the pass again, only such plates change. Returns the union of the flags."""
     k = plan.n_components
@@ -113,7 +113,7 @@ def maximize(plan, totals, parameters, trial, flags, may_repeat):
     return union if again else union & ~REPEAT
 
 
-@jit
+@jit_seldom
 def log_prior(plan, control, parameters, log_weights):
     """Log-density of parameters and weights under their priors: what the objective has beside the log-likelihood."""
     total = control.constant
@@ -127,7 +127,7 @@ def log_prior(plan, control, parameters, log_weights):
     return total
 
 
-@jit
+@jit_seldom
 def has_settled(history, iteration, n_comparable, tolerance):
     """Whether what is left to gain is below the tolerance: the last gain, and Aitken's estimate of the sum of all that follow,
     gain * c / (1 - c) where gains shrink by the factor c (McLachlan & Krishnan 2008, section 4.9). Where gains grow, as they do on
@@ -147,7 +147,7 @@ def has_settled(history, iteration, n_comparable, tolerance):
     return abs(gain) * shrinking / (1.0 - shrinking) < tolerance
 
 
-@jit
+@jit_seldom
 def update_weights(plan, control, totals, total_weight, log_weights):
     """Mixing weights from the sums of responsibilities: the maximum of likelihood times a Dirichlet prior."""
     whole = total_weight
@@ -157,7 +157,7 @@ def update_weights(plan, control, totals, total_weight, log_weights):
         log_weights[c] = log((totals[1 + c] + control.pseudo_counts[c]) / whole)
 
 
-@jit
+@jit_seldom
 def is_over(control, history, iteration, n_comparable, accelerator):
     """Whether nothing is left to gain, as far as gains of plain iterations tell; those of extrapolations tell little."""
     if not control.tolerance > 0.0:
@@ -173,8 +173,8 @@ def is_over(control, history, iteration, n_comparable, accelerator):
     return has_settled(history, iteration, n_comparable, control.tolerance)
 
 
-@jit
-def advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator):
+@jit_seldom
+def advance(calls, plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator):
     """All that lies between two passes: objective, stopping rule, M-step, extrapolation. Returns a status; CONTINUE asks for the
     next pass.
 
@@ -224,13 +224,15 @@ def advance(plan, totals, control, n_comparable, parameters, log_weights, trial,
     if outcome & FLOORED:
         progress[UNWATCHED] = 1
     if accelerator.size and n_comparable > 0:
-        moved = leap(plan, control, accelerator, flags, history, iteration, parameters, log_weights)
-        if moved:
+        weigh = control.moves_weights
+        if call_leap(
+            calls.leap, plan, control.tolerance, weigh, accelerator, flags, history, iteration, parameters, log_weights
+        ):  # fmt: skip
             prepare_plates(plan, parameters)
     return CONTINUE
 
 
-@jit
+@jit_seldom
 def sharpness_at(start, warming, iteration):
     """Power of the posteriors in this iteration; by repeated products, which are the same in and out of compiled code."""
     sharpness = start
@@ -241,7 +243,7 @@ def sharpness_at(start, warming, iteration):
     return min(1.0, sharpness)
 
 
-@jit
+@jit_seldom
 def task_of(task, control, iteration):
     """The task of a pass of this iteration: posteriors sharpen from one to the next, and rows are drawn anew."""
     sharpness, seed = sharpness_at(task.sharpness, control.warming, iteration), task.seed
@@ -254,7 +256,7 @@ def task_of(task, control, iteration):
 _task_of = getattr(task_of, "py_func", task_of)  # for Python: too little work to compile
 
 
-@jit
+@jit_seldom
 def comparable_before(task, control, iteration):
     """How many objectives just before that of this iteration, at most three, can be compared with it: no temperature, no draws."""
     count = 0
@@ -264,7 +266,7 @@ def comparable_before(task, control, iteration):
     return count
 
 
-@jit
+@jit_seldom
 def sum_rows(visit, plan, rows, task, parameters, log_weights, scratch, part, totals):
     """Statistics of all rows, `part` and `totals` (n_statistics,): chunk by chunk, in their order."""
     reset(plan, totals)
@@ -277,7 +279,7 @@ def sum_rows(visit, plan, rows, task, parameters, log_weights, scratch, part, to
 
 @jit
 def climb(
-    visit, plan, rows, task, control, until, chunks, parameters, log_weights, history, progress, accelerator, scratch, part, totals,
+    calls, plan, rows, task, control, until, chunks, parameters, log_weights, history, progress, accelerator, scratch, part, totals,
     trial,
 ):  # fmt: skip
     """EM from where `progress` stands, for at most `until` M-steps in all; or, where several threads made the statistics of all
@@ -286,13 +288,13 @@ def climb(
     while status == CONTINUE and progress[ITERATION] < until:
         if chunks.shape[0] == 0:
             own = task_of(task, control, progress[ITERATION])
-            sum_rows(visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
+            sum_rows(calls.visit, plan, rows, own, parameters, log_weights, scratch, part, totals)
         else:
             reset(plan, totals)
             for chunk in range(chunks.shape[0]):
                 merge(plan, totals, chunks[chunk])
         n_comparable = comparable_before(task, control, progress[ITERATION])
-        status = advance(plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator)
+        status = advance(calls, plan, totals, control, n_comparable, parameters, log_weights, trial, history, progress, accelerator)
         if chunks.shape[0]:
             break
     return status
@@ -306,7 +308,7 @@ def follow_labels(
     responsibilities, logs (n, k): nothing is estimated about the rows. One step, or as many as families ask for; `totals` are
     the statistics of the last one. Returns the union of the plates' last flags."""
     nothing = matrix(totals, 0, 0, 0)
-    empty = matrix(totals, 0, 1, 0)[0]
+    empty = segment(totals, 0, 0)
     task = Task(STATISTICS_OF_LABELS, softness, 0, 1.0, -1, labels[:0], beliefs, labels, empty, nothing, nothing)
     outcome = steps = repeats = 0
     while steps < max_steps:
@@ -322,31 +324,35 @@ def follow_labels(
     return outcome
 
 
-CONTROL = types.NamedTuple(
-    (types.int64, types.float64, types.boolean, types.boolean, types.float64, FLOATS, types.float64, types.boolean), Control
-)
-_MODEL = (types.int64, PLAN, ROWS)
-_SCRATCH = (FLOATS, FLOATS, FLOATS, FLOATS)
-call_climb = by_address(
-    "climb", types.int64, *_MODEL, TASK, CONTROL, types.int64, MATRIX, FLOATS, FLOATS, FLOATS, INTS, FLOATS, *_SCRATCH
-)
-call_follow_labels = by_address(
-    "follow_labels", types.int64, *_MODEL, INTS, MATRIX, types.float64, types.int64, FLOATS, FLOATS, INTS, *_SCRATCH
-)
-
-
 class Calls(NamedTuple):
     """Addresses of what is compiled once for all that call it."""
 
     visit: int
+    leap: int
     climb: int
     follow_labels: int
+
+
+CALLS = types.NamedUniTuple(types.int64, 4, Calls)
+CONTROL = types.NamedTuple(
+    (types.int64, types.float64, types.boolean, types.boolean, types.float64, FLOATS, types.float64, types.boolean), Control
+)
+_MODEL = (PLAN, ROWS)
+_SCRATCH = (FLOATS, FLOATS, FLOATS, FLOATS)
+call_climb = by_address(
+    "climb", types.int64, CALLS, *_MODEL, TASK, CONTROL, types.int64, MATRIX, FLOATS, FLOATS, FLOATS, INTS, FLOATS, *_SCRATCH
+)
+call_leap = by_address("leap", types.boolean, PLAN, types.float64, types.boolean, FLOATS, INTS, FLOATS, types.int64, FLOATS, FLOATS)
+call_follow_labels = by_address(
+    "follow_labels", types.int64, types.int64, *_MODEL, INTS, MATRIX, types.float64, types.int64, FLOATS, FLOATS, INTS, *_SCRATCH
+)
 
 
 @functools.cache
 def calls() -> Calls:
     """The addresses, compiled when they are first asked for."""
-    return Calls(address_of(visit, "visit"), address_of(climb, "climb"), address_of(follow_labels, "follow_labels"))
+    roles = {"visit": visit, "leap": leap, "climb": climb, "follow_labels": follow_labels}
+    return Calls(*[address_of(kernel, role) for role, kernel in roles.items()])
 
 
 @jit_entry
@@ -357,7 +363,7 @@ def em_steps(calls, problem, task, control, until, parameters, log_weights, hist
     trial = np.empty(parameters.size)
     scratch = scratch_for(plan) if chunks.shape[0] == 0 else part
     return call_climb(
-        calls.climb, calls.visit, plan, rows, task, control, until, chunks, parameters, log_weights, history, progress, accelerator,
+        calls.climb, calls, plan, rows, task, control, until, chunks, parameters, log_weights, history, progress, accelerator,
         scratch, part, totals, trial,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import jit, matrix
+from mixtures._numba import jit, matrix, segment
 from mixtures.engine.linear import cholesky
 from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
@@ -50,7 +50,7 @@ def width_of(parameters):
 
 @jit
 def vector(parameters, k, which, d):
-    return matrix(parameters, k * parameters.shape[1] + HEAD + which * d, 1, d)[0]
+    return segment(parameters, k * parameters.shape[1] + HEAD + which * d, d)
 
 
 @jit
@@ -63,7 +63,7 @@ def _prior(parameters, k, d):
     """Numbers and mean of a component's prior, or nothing."""
     start = HEAD + 6 * d + 2 * d * d
     size = PRIOR_MEAN + d if parameters.shape[1] > start else 0
-    return matrix(parameters, k * parameters.shape[1] + start, 1, size)[0]
+    return segment(parameters, k * parameters.shape[1] + start, size)
 
 
 @jit
@@ -77,7 +77,7 @@ def _loses_digits(statistics, parameters, k, d):
     """Whether so many digits cancelled that the pass should be done again, the mean being the new centre."""
     total = statistics[k, 0]
     centre, full = vector(parameters, k, CENTRE, d), parameters[k, KIND] == 0.0
-    first = matrix(statistics, k * statistics.shape[1] + 1, 1, d)[0]
+    first = segment(statistics, k * statistics.shape[1] + 1, d)
     prior = _prior(parameters, k, d)
     lost = False
     for i in range(d):
@@ -103,7 +103,7 @@ def _moments(statistics, parameters, k, d, fixed, covariance):
     total = statistics[k, 0]
     mean, centre = vector(parameters, k, MEAN, d), vector(parameters, k, CENTRE, d)
     full = parameters[k, KIND] == 0.0
-    first = matrix(statistics, k * statistics.shape[1] + 1, 1, d)[0]
+    first = segment(statistics, k * statistics.shape[1] + 1, d)
     for i in range(d):
         shift_i = first[i] / total
         away_i = mean[i] - centre[i] - shift_i if fixed else 0.0
@@ -204,7 +204,7 @@ def _share_mean(statistics, parameters, d):
         for part in range(2):
             # The rows about their mean, then the prior of the first that has one.
             if part == 0:
-                weight, sums = statistics[k, 0], matrix(statistics, k * statistics.shape[1] + 1, 1, d)[0]
+                weight, sums = statistics[k, 0], segment(statistics, k * statistics.shape[1] + 1, d)
                 if not weight > 0.0:
                     continue
                 for i in range(d):

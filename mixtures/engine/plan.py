@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mixtures._numba import jit, matrix
+from mixtures._numba import jit, matrix, segment
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -169,7 +169,7 @@ def unfold(problem):
     plates = matrix(whole, 0, p, FIELDS)
     coordinates = matrix(whole, FIELDS * p, c, 4)
     start = FIELDS * p + 4 * c
-    columns = matrix(whole, start, 1, d)[0]
+    columns = segment(whole, start, d)
     per_column = matrix(scales, 0, 3, d)
     places = matrix(whole, start + d, 2, s)
     plan = Plan(sizes.n_components, sizes.block_rows, plates, columns, per_column[0], per_column[1], per_column[2], coordinates)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtures._numba import jit, jit_entry, next_of
+from mixtures._numba import jit, jit_entry, matrix, next_of, segment
 from mixtures.engine.acceleration import restart, settle, state_for
 from mixtures.engine.draws import stream
 from mixtures.engine.kmeans import improve, seed_centres, seed_rows
@@ -101,59 +101,6 @@ def put_back(plan, given, template, parameters):
 
 
 @jit_entry
-def try_starts(
-    calls, problem, task, control, until, given, template, mixing, z, order, row_weights, hints, seed, kinds, softness, lloyd,
-    steps, parameters, log_weights, history, progress, statuses, counter,
-):  # fmt: skip
-    """Start number `counter`, and the next, until all have been made, and run for `until` M-steps each.
-
-    Rows of `order` (m,), all rows of the problem, are those of z (D, m), with their weights. `given` (k,) says which components
-    keep the parameters of the `template` in the start; `mixing` (k,) are logs of weights to start from, or empty; `hints` (m,)
-    labels of some rows of z, or empty. `kinds` (starts,) is what each start is. Outputs, a row a start: parameters, log_weights,
-    history, progress, statuses.
-    """
-    plan, rows = unfold(problem)
-    k, m, d = plan.n_components, z.shape[1], z.shape[0]
-    part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
-    scratch, trial, accelerator = scratch_for(plan), np.empty(template.size), state_for(plan, control, template.size)
-    lines, centres, sums, mass = np.empty((6, m)), np.empty((k, d)), np.empty((k, d)), np.empty((k, d))
-    labels, nearest, every = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
-    placed = np.empty(k, dtype=np.bool_)
-    while True:
-        number = next_of(counter)
-        if number >= kinds.size:
-            return
-        own, weights = parameters[number], log_weights[number]
-        own_seed = stream(seed, number)
-        label_rows(z, row_weights, kinds[number], own_seed, lloyd, hints, centres, sums, mass, placed, labels, nearest, lines)
-        for i in range(m):
-            every[order[i]] = labels[i]
-        for i in range(template.size):
-            own[i] = template[i]
-        first_weights(labels, row_weights, weights)
-        if mixing.size:
-            for c in range(k):
-                weights[c] = mixing[c]
-        flags = progress[number, PROGRESS:]
-        beliefs = task.posterior  # none
-        call_follow_labels(
-            calls.follow_labels, calls.visit, plan, rows, every, beliefs, softness, steps, own, weights, flags, scratch, part,
-            totals, trial,
-        )  # fmt: skip
-        put_back(plan, given, template, own)
-        prepare_plates(plan, own)
-        for i in range(progress.shape[1]):
-            progress[number, i] = 0
-        restart(accelerator)
-        statuses[number] = call_climb(
-            calls.climb, calls.visit, plan, rows, task, control, until, task.posterior, own, weights, history[number],
-            progress[number], accelerator, scratch, part, totals, trial,
-        )  # fmt: skip
-        if statuses[number] == CONTINUE:
-            settle(plan, accelerator, own, weights)
-
-
-@jit_entry
 def label_starts(z, row_weights, kind, seed, number, lloyd, hints, n_components, labels):
     """Labels (m,) of the clusters of one start."""
     d, m = z.shape
@@ -174,77 +121,105 @@ def label_all(visit, plan, rows, task, parameters, log_weights, labels, scratch)
 
 
 @jit
-def split(z, row_weights, order, target, moved, seed, labels, centres, sums, mass, halves, nearest, own, lines):
+def split(z, row_weights, order, target, moved, seed, labels, centres, sums, mass, halves, nearest, own, placed, lines):
     """Of the rows labelled `target`, those nearer to the second of two centres get the label `moved`; `order` (m,) are the places
-    in `labels` of the rows of z (D, m). Two-means from greedy k-means++ seeds; the last five are scratch, `centres` (2, D)."""
-    placed = np.zeros(2, dtype=np.bool_)
+    in `labels` of the rows of z (D, m). Two-means from greedy k-means++ seeds; the last eight are scratch, for two components
+    or more."""
+    placed[0] = placed[1] = False
     for i in range(own.size):
         own[i] = row_weights[i] if labels[order[i]] == target else 0.0
         halves[i] = -1
-    seed_centres(z, own, seed, 3, placed, centres, lines)
-    improve(z, own, nearest[:0], centres, halves, 10, sums, mass, nearest, lines)
+    two, sums, mass = matrix(centres, 0, 2, z.shape[0]), matrix(sums, 0, 2, z.shape[0]), matrix(mass, 0, 2, z.shape[0])
+    seed_centres(z, own, seed, 3, placed, two, lines)
+    improve(z, own, segment(nearest, 0, 0), two, halves, 10, sums, mass, nearest, lines)
     for i in range(own.size):
         if own[i] > 0.0 and halves[i] == 1:
             labels[order[i]] = moved
 
 
-@jit_entry
-def try_moves(
-    calls, problem, task, control, until, template, mixing, z, order, row_weights, hints, seed, moves, softness, steps,
-    parameters, log_weights, history, progress, statuses, counter,
-):  # fmt: skip
-    """Move number `counter` of `moves` (moves, 2), and the next, until all have been made, and run for `until` M-steps each.
+@jit
+def move_labels(z, row_weights, order, hints, moved, target, seed, weights, labels, centres, sums, mass, halves, nearest,
+                own, placed, lines):  # fmt: skip
+    """Component `moved` gives up its rows, and half of those of component `target` get its label: `labels` (n_rows,) change, and
+    so do `weights` (k,), logs, in which the share of `target` is parted between the two."""
+    k = weights.size
+    split(z, row_weights, order, target, moved, seed, labels, centres, sums, mass, halves, nearest, own, placed, lines)
+    for i in range(hints.size):
+        labels[order[i]] = hints[i] if hints[i] >= 0 else labels[order[i]]
+    share = log(0.5) + weights[target]
+    weights[moved] = weights[target] = share
+    total = 0.0
+    for c in range(k):
+        total += np.exp(weights[c])
+    for c in range(k):
+        weights[c] -= log(total)
 
-    A move (j, l) takes component j away from where it is, for others to take its rows, and gives it one half of the rows of
-    component l: split and merge (Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12). All others keep their parameters
-    of the `template` and weights of `mixing` (k,), logs. Everything else is as for :func:`try_starts`.
+
+@jit_entry
+def try_runs(
+    calls, problem, task, control, until, given, template, mixing, z, order, row_weights, hints, seed, kinds, moves, softness,
+    lloyd, steps, parameters, log_weights, history, progress, statuses, counter,
+):  # fmt: skip
+    """Start or move number `counter`, and the next, until all have been made, and run for `until` M-steps each.
+
+    Rows of `order` (m,), all rows of the problem, are those of z (D, m), with their weights; `hints` (m,), or none, are labels that
+    some of them have. Outputs, a row a run: parameters, log_weights, history, progress, statuses.
+
+    Starts are of `kinds` (starts,), and there are no `moves`. `given` (k,) says which components keep the parameters of the
+    `template`; `mixing` (k,) are logs of weights to start from, or empty.
+
+    A move (j, l) of `moves` (moves, 2) takes component j away from where it is, for others to take its rows, and gives it one half
+    of the rows of component l: split and merge (Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12). All others keep
+    their parameters of the `template` and weights of `mixing` (k,); there are no `kinds`.
     """
     plan, rows = unfold(problem)
     k, m, d = plan.n_components, z.shape[1], z.shape[0]
     part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
     scratch, trial, accelerator = scratch_for(plan), np.empty(template.size), state_for(plan, control, template.size)
-    lines, centres, sums, mass = np.empty((5, m)), np.empty((2, d)), np.empty((2, d)), np.empty((2, d))
-    halves, nearest, own = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m)
-    labels, stays = np.empty(rows.n_rows, dtype=np.int64), np.empty(k, dtype=np.bool_)
+    lines, centres, sums, mass = np.empty((6, m)), np.empty((k, d)), np.empty((k, d)), np.empty((k, d))
+    labels, nearest, own = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m)
+    every, placed, stays = np.empty(rows.n_rows, dtype=np.int64), np.empty(k, dtype=np.bool_), np.empty(k, dtype=np.bool_)
     while True:
         number = next_of(counter)
-        if number >= moves.shape[0]:
+        if number >= statuses.size:
             return
-        moved, target = moves[number, 0], moves[number, 1]
-        values, weights = parameters[number], log_weights[number]
+        values, weights, own_seed = parameters[number], log_weights[number], stream(seed, number)
+        flags, beliefs = progress[number, PROGRESS:], task.posterior  # none
         for i in range(template.size):
             values[i] = template[i]
-        for c in range(k):
-            stays[c] = c != moved and c != target
-            weights[c] = mixing[c] if c != moved else -np.inf
-        label_all(calls.visit, plan, rows, task, values, weights, labels, scratch)
-        split(z, row_weights, order, target, moved, stream(seed, number), labels, centres, sums, mass, halves, nearest, own, lines)
-        for i in range(hints.size):
-            labels[order[i]] = hints[i] if hints[i] >= 0 else labels[order[i]]
-        share = log(0.5) + weights[target]
-        weights[moved] = weights[target] = share
-        total = 0.0
-        for c in range(k):
-            total += np.exp(weights[c])
-        for c in range(k):
-            weights[c] -= log(total)
-        flags = progress[number, PROGRESS:]
+        if moves.shape[0]:
+            moved, target = moves[number, 0], moves[number, 1]
+            for c in range(k):
+                stays[c] = c != moved and c != target
+                weights[c] = mixing[c] if c != moved else -np.inf
+            label_all(calls.visit, plan, rows, task, values, weights, every, scratch)
+            move_labels(z, row_weights, order, hints, moved, target, own_seed, weights, every, centres, sums, mass, labels, nearest,
+                        own, placed, lines)  # fmt: skip
+        else:
+            kind = kinds[number]
+            label_rows(z, row_weights, kind, own_seed, lloyd, hints, centres, sums, mass, placed, labels, nearest, lines)
+            for i in range(m):
+                every[order[i]] = labels[i]
+            for c in range(k):
+                stays[c] = given[c]
+            first_weights(labels, row_weights, weights)
+            for c in range(mixing.size):
+                weights[c] = mixing[c]
         call_follow_labels(
-            calls.follow_labels, calls.visit, plan, rows, labels, task.posterior, softness, steps, values, weights, flags, scratch,
-            part, totals, trial,
+            calls.follow_labels, calls.visit, plan, rows, every, beliefs, softness, steps, values, weights, flags, scratch, part,
+            totals, trial,
         )  # fmt: skip
         put_back(plan, stays, template, values)
-        if not control.moves_weights:
+        if moves.shape[0] and not control.moves_weights:
             for c in range(k):
                 weights[c] = mixing[c]
         prepare_plates(plan, values)
         for i in range(progress.shape[1]):
             progress[number, i] = 0
-        past, state = history[number], progress[number]
         restart(accelerator)
         statuses[number] = call_climb(
-            calls.climb, calls.visit, plan, rows, task, control, until, task.posterior, values, weights, past, state, accelerator,
-            scratch, part, totals, trial,
+            calls.climb, calls, plan, rows, task, control, until, beliefs, values, weights, history[number], progress[number],
+            accelerator, scratch, part, totals, trial,
         )  # fmt: skip
         if statuses[number] == CONTINUE:
             settle(plan, accelerator, values, weights)

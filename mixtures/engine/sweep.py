@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from mixtures._numba import jit, jit_entry, matrix, next_of, wide_vectors
+from mixtures._numba import jit, jit_entry, matrix, next_of, segment, wide_vectors
 from mixtures._numba_calls import MATRIX, by_address, call_accumulate, call_log_prob
 from mixtures.engine.gather import gather
 from mixtures.engine.kinds import believe, draw, keep_best, restrict, sharpen
@@ -265,7 +265,7 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
         else:
             log_joint(plan, parameters, log_weights, x, mask, joint, spare)
         if task.known.size:
-            restrict(matrix(task.known, first, 1, b)[0], joint)
+            restrict(segment(task.known, first, b), joint)
         if task.beliefs.size and task.kind != STATISTICS_OF_LABELS:
             believe(task.beliefs, first, joint)
         if 0 < task.keep < k:
@@ -274,19 +274,19 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
             sharpen(joint, task.sharpness)
         if task.kind == OUTPUTS:
             if task.labels.size:
-                most_probable(joint, top, matrix(task.labels, first, 1, b)[0])
+                most_probable(joint, top, segment(task.labels, first, b))
             if task.log_joint.size:
                 transpose(joint, first, task.log_joint)
             if task.density.size or task.posterior.size:
                 normalise(joint, top, total, inverse, totals[0])
             if task.density.size:
-                densities(top, total, matrix(task.density, first, 1, b)[0])
+                densities(top, total, segment(task.density, first, b))
             if task.posterior.size:
                 transpose(joint, first, task.posterior)
             continue
         if task.kind == STATISTICS_OF_LABELS:
             if task.labels.size:
-                soften(matrix(task.labels, first, 1, b)[0], task.softness, joint)
+                soften(segment(task.labels, first, b), task.softness, joint)
             else:
                 prescribe(task.beliefs, first, joint)
             row_totals(joint, totals[0])
@@ -296,7 +296,7 @@ def visit(plan, rows, task, parameters, log_weights, start, stop, scratch, stati
                 draw(task.seed, first, joint)
                 row_totals(joint, totals[0])
         if rows.weights.size:
-            weights = matrix(rows.weights, first, 1, b)[0]
+            weights = segment(rows.weights, first, b)
             scale_rows(joint, weights, totals[0])
         if task.kind == STATISTICS_OF_DENSITIES:
             if rows.weights.size:
@@ -329,7 +329,7 @@ def visit_chunks(address, problem, task, parameters, log_weights, statistics, co
         start = chunk * CHUNK_ROWS
         if start >= rows.n_rows:
             return
-        part = matrix(statistics, chunk * statistics.shape[1], 1, statistics.shape[1])[0]
+        part = segment(statistics, chunk * statistics.shape[1], statistics.shape[1])
         reset(plan, part)
         stop = min(start + CHUNK_ROWS, rows.n_rows)
         call_visit(address, plan, rows, task, parameters, log_weights, start, stop, scratch, part)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from floor import LINEAR, NORMAL, Load, full
 from peers import pomegranate, sklearn_diagonal, sklearn_full, stepmix
-from sklearn.base import clone
 from timing import per_iteration, seconds
 
 from mixtures import GeneralMixtureModel
@@ -304,17 +303,16 @@ def small_fits(share: float, threads: int) -> Iterator[Work]:
         tables.append(means[groups] + random.normal(size=(500, 4)))
     settings = {"tol": 1e-5, "max_iter": 1000, "random_state": 0}
     model = GeneralMixtureModel(MultivariateNormal(), 3, n_init=1, n_jobs=1, **settings)
-    other = GaussianMixture(3, reg_covar=0, **settings)
 
     def ours() -> list[float]:
         def fit(X: Any) -> float:
-            return float(clone(model).fit(X).history_[-1])
+            return float(GeneralMixtureModel(MultivariateNormal(), 3, n_init=1, n_jobs=1, **settings).fit(X).history_[-1])
 
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(fit, tables))
 
     def theirs(tables: Any) -> list[float]:
-        return Parallel(n_jobs=threads)(delayed(_lower_bound)(other, X) for X in tables)
+        return Parallel(n_jobs=threads)(delayed(_lower_bound)(GaussianMixture(3, reg_covar=0, **settings), X) for X in tables)
 
     def agree() -> str:
         # From starts of their own both may end on another hill now and then; most ends are the same.
@@ -338,7 +336,7 @@ def small_fits(share: float, threads: int) -> Iterator[Work]:
 
 
 def _lower_bound(model: Any, X: Any) -> float:
-    return float(clone(model).fit(X).lower_bound_)
+    return float(model.fit(X).lower_bound_)
 
 
 def one_thread(share: float, threads: int) -> Iterator[Work]:
