@@ -1,0 +1,168 @@
+"""How distributions and priors become fields of a document: the arguments of the constructor that makes each of them again.
+
+Families are found by name in two fixed tables, those of the package and those of ``scipy.stats``, and among those that the caller
+gives; what a document says is never a module's name.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import scipy.stats
+
+from mixtures import distributions, priors
+from mixtures.distributions.base import Value
+from mixtures.exceptions import ModelFormatError, ParameterError
+from mixtures.values import RESERVED, Form, check_keys, refuse
+
+SCIPY = "scipy.stats"
+Own = dict[str, Any]
+"""Classes and families of `scipy.stats` of the caller's own, by name."""
+
+
+def _given(value: Any) -> dict[str, Any]:
+    return {name: own for name, own in value._values().items() if own is not None}
+
+
+def _made(cls: Any, fields: dict[str, Any]) -> Any:
+    if "categories" in fields:
+        check_keys(fields["categories"])
+    return cls(**fields)
+
+
+def _factors(cls: Any, fields: dict[str, Any]) -> Any:
+    check_keys(key for key, _ in fields["factors"])
+    found = dict(fields["factors"])
+    return cls(found) if len(found) == len(fields["factors"]) else refuse("one factor a column", fields["factors"])
+
+
+def _bounds(distribution: Any) -> dict[str, Any]:
+    return {"base": distribution.base, "bounds": tuple((name, *pair) for name, pair in distribution.bounds.items())}
+
+
+def _of_scipy(distribution: Any) -> dict[str, Any]:
+    values = _given(distribution)
+    family, fixed = values.pop("family"), values.pop("fixed", {})
+    return {"family": family, "parameters": values, "fixed": fixed}
+
+
+_BY_NAME: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any, dict[str, Any]], Any]]] = {
+    "Product": (lambda d: {"factors": tuple(d.factors.items())}, _factors),
+    "Frozen": (lambda d: {"base": d.base, "held": d._held()}, lambda cls, fields: cls(fields["base"], *fields["held"])),
+    "Tied": (lambda d: {"base": d.base, "tied": d.tied_names}, lambda cls, fields: cls(fields["base"], *fields["tied"])),
+    "Bounded": (
+        _bounds,
+        lambda cls, fields: cls(fields["base"], **{name: (low, high) for name, low, high in fields["bounds"]}),
+    ),
+    "ScipyDistribution": (
+        _of_scipy,
+        lambda cls, fields: cls(fields["family"], fixed=fields["fixed"], **fields["parameters"]),
+    ),
+}
+"""Those whose constructors take other arguments than their values by name: fields, and what makes an object of them."""
+
+
+@functools.cache
+def families() -> dict[type, Form]:
+    """Forms of all families and priors of the package."""
+    found: dict[type, Form] = {}
+    for module in (distributions, priors):
+        for name in module.__all__:
+            cls = getattr(module, name)
+            if isinstance(cls, type) and issubclass(cls, Value) and not inspect.isabstract(cls):
+                fields, make = _BY_NAME.get(name, (_given, _made))
+                found[cls] = Form(name, fields, functools.partial(make, cls))
+    return found
+
+
+@functools.cache
+def scipy_families() -> dict[str, Any]:
+    """Families of one variable in ``scipy.stats``, by name."""
+    found = (getattr(scipy.stats, name) for name in dir(scipy.stats))
+    return {
+        family.name: family for family in found if is_of_scipy(family) and getattr(scipy.stats, family.name or "", None) is family
+    }
+
+
+def is_of_scipy(value: Any) -> bool:
+    """Whether it is a family of one variable of ``scipy.stats``, or one made as those are."""
+    return isinstance(value, (scipy.stats.rv_continuous, scipy.stats.rv_discrete))
+
+
+def scipy_form(own: Own) -> Form:
+    """The form of a family of ``scipy.stats`` itself, which is its name; one of the caller's own is remembered."""
+
+    def fields(family: Any) -> dict[str, Any]:
+        if scipy_families().get(family.name) is not family:
+            _remember(own, family.name, family)
+        return {"name": family.name}
+
+    def make(fields: dict[str, Any]) -> Any:
+        family = scipy_families().get(fields["name"], own.get(fields["name"]))
+        return family if is_of_scipy(family) else refuse("a family of scipy.stats, or one given in families=[...]", fields["name"])
+
+    return Form(SCIPY, fields, make)
+
+
+def own_form(cls: type, own: Own, where: str) -> Form:
+    """The form of a class of the user's own, which is remembered: arguments of its constructor, kept under their names.
+
+    Raises
+    ------
+    ModelFormatError : another class has that name; or it is no distribution.
+    """
+    is_distribution = callable(getattr(cls, "log_prob", None)) and callable(getattr(cls, "fit", None))
+    if not (is_distribution or issubclass(cls, Value)):
+        raise ModelFormatError(f"{where}: objects of type {cls.__module__}.{cls.__qualname__} cannot be kept in a file")
+    _remember(own, cls.__name__, cls)
+    if issubclass(cls, Value):
+        return Form(cls.__name__, _given, functools.partial(_made, cls))
+    return Form(cls.__name__, _attributes, functools.partial(_made, cls))
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What a constructor takes, from attributes of the same names."""
+    cls = type(value)
+    found = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) or not hasattr(value, name):
+            raise ModelFormatError(
+                f"{cls.__name__}: expected an attribute for every argument of its constructor, under the same name, found no {name}"
+            )
+        found[name] = getattr(value, name)
+    return found
+
+
+def _remember(own: Own, name: Any, value: Any) -> None:
+    if not isinstance(name, str) or name in _names_taken() or own.setdefault(name, value) is not value:
+        raise ModelFormatError(f"a file knows families by name: {name!r} is another one's, rename {value!r}")
+
+
+@functools.cache
+def _names_taken() -> frozenset[str]:
+    return RESERVED | {form.name for form in families().values()} | scipy_families().keys() | {SCIPY, *OTHERS}
+
+
+OTHERS = ("Columns", "EStep", "GeneralMixtureModel", "History", "Move")
+"""Names of forms that are not of distributions."""
+
+
+def named(given: Iterable[Any]) -> Own:
+    """The caller's own families by name.
+
+    Raises
+    ------
+    ParameterError : one is neither a class nor a family of scipy.stats, or has the name of another.
+    """
+    own: Own = {}
+    for family in (given,) if isinstance(given, type) or is_of_scipy(given) else given:
+        if not (isinstance(family, type) or is_of_scipy(family)):
+            raise ParameterError(f"families must be classes, or distributions of scipy.stats of your own, found {family!r}")
+        try:
+            _remember(own, family.__name__ if isinstance(family, type) else family.name, family)
+        except ModelFormatError as error:
+            raise ParameterError(f"families: {error}") from None
+    return own
