@@ -81,7 +81,7 @@ def families() -> dict[type, Form]:
 @functools.cache
 def scipy_families() -> dict[str, Any]:
     """Families of one variable in ``scipy.stats``, by name."""
-    found = (getattr(scipy.stats, name) for name in dir(scipy.stats))
+    found: Any = (getattr(scipy.stats, name) for name in dir(scipy.stats))
     return {
         family.name: family for family in found if is_of_scipy(family) and getattr(scipy.stats, family.name or "", None) is family
     }
@@ -158,7 +158,8 @@ def named(given: Iterable[Any]) -> Own:
     ParameterError : one is neither a class nor a family of scipy.stats, or has the name of another.
     """
     own: Own = {}
-    for family in (given,) if isinstance(given, type) or is_of_scipy(given) else given:
+    listed: Iterable[Any] = (given,) if isinstance(given, type) or is_of_scipy(given) else given
+    for family in listed:
         if not (isinstance(family, type) or is_of_scipy(family)):
             raise ParameterError(f"families must be classes, or distributions of scipy.stats of your own, found {family!r}")
         try:

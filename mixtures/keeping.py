@@ -19,7 +19,7 @@ from mixtures.columns import Columns
 from mixtures.constraints import simplex
 from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.documents import read_document, read_file, write_document, write_file
-from mixtures.e_steps import EStep, truncated
+from mixtures.e_steps import EStep
 from mixtures.exceptions import ModelFormatError, ParameterError
 from mixtures.forms import Own, families, is_of_scipy, named, own_form, scipy_form
 from mixtures.history import History, Move
@@ -134,7 +134,7 @@ def _difference(one: Any, other: Any, where: str = "model") -> str:
 
 
 def _number(value: Any, low: float = -np.inf) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= low
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= low)
 
 
 def _is_boolean(value: Any) -> bool:

@@ -395,8 +395,8 @@ class Streaming:
         """Refuse a model that would go on as if it had seen no rows."""
         if self._lacks_past():
             raise ParameterError(
-                "partial_fit: this model was read from a file, which keeps no running statistics of a stream; a pickle does. To begin "
-                "a new stream where it stands, make a new model of its components_ and weights_"
+                "partial_fit: this model was read from a file, which keeps no running statistics of a stream; a pickle does. To "
+                "begin a new stream where it stands, make a new model of its components_ and weights_"
             )
 
     def _started(self, X: Any, y: Any, sample_weight: Any) -> Any:

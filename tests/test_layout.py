@@ -13,19 +13,8 @@ FAMILY_FILES = sorted(path for path in (PACKAGE / "distributions").glob("*.py") 
 # From the bottom up; a module may import its own layer and those below it at the top of its file. Imports inside functions
 # are the sanctioned way up: a family's log_prob calls the engine's assembly.
 LAYERS = [
-    {
-        "_numba",
-        "_numba_calls",
-        "_numba_tiles",
-        "constraints",
-        "documents",
-        "exceptions",
-        "extras",
-        "row_supports",
-        "values",
-        "warn",
-    },
-    {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
+    {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions", "extras", "row_supports", "warn"},
+    {"column", "densities", "documents", "engine", "numerical", "quantiles", "table", "tails", "values"},
     {"distributions", "priors"},
     {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics"},
     {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},
