@@ -81,10 +81,8 @@ def families() -> dict[type, Form]:
 @functools.cache
 def scipy_families() -> dict[str, Any]:
     """Families of one variable in ``scipy.stats``, by name."""
-    found: Any = (getattr(scipy.stats, name) for name in dir(scipy.stats))
-    return {
-        family.name: family for family in found if is_of_scipy(family) and getattr(scipy.stats, family.name or "", None) is family
-    }
+    found: list[Any] = [getattr(scipy.stats, name) for name in dir(scipy.stats)]
+    return {f.name: f for f in found if is_of_scipy(f) and getattr(scipy.stats, f.name or "", None) is f}
 
 
 def is_of_scipy(value: Any) -> bool:
@@ -114,13 +112,19 @@ def own_form(cls: type, own: Own, where: str) -> Form:
     ------
     ModelFormatError : another class has that name; or it is no distribution.
     """
-    is_distribution = callable(getattr(cls, "log_prob", None)) and callable(getattr(cls, "fit", None))
-    if not (is_distribution or issubclass(cls, Value)):
+    if not _is_family(cls):
         raise ModelFormatError(f"{where}: objects of type {cls.__module__}.{cls.__qualname__} cannot be kept in a file")
     _remember(own, cls.__name__, cls)
     if issubclass(cls, Value):
         return Form(cls.__name__, _given, functools.partial(_made, cls))
     return Form(cls.__name__, _attributes, functools.partial(_made, cls))
+
+
+def _is_family(value: Any) -> bool:
+    """Whether a class is one of distributions, or of priors."""
+    if not isinstance(value, type):
+        return False
+    return issubclass(value, Value) or all(callable(getattr(value, method, None)) for method in ("log_prob", "fit"))
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -160,8 +164,10 @@ def named(given: Iterable[Any]) -> Own:
     own: Own = {}
     listed: Iterable[Any] = (given,) if isinstance(given, type) or is_of_scipy(given) else given
     for family in listed:
-        if not (isinstance(family, type) or is_of_scipy(family)):
-            raise ParameterError(f"families must be classes, or distributions of scipy.stats of your own, found {family!r}")
+        if not (_is_family(family) or is_of_scipy(family)):
+            raise ParameterError(
+                f"families must be classes of distributions, or families as scipy.stats has them, found {family!r}"
+            )
         try:
             _remember(own, family.__name__ if isinstance(family, type) else family.name, family)
         except ModelFormatError as error:

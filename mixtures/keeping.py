@@ -24,7 +24,7 @@ from mixtures.exceptions import ModelFormatError, ParameterError
 from mixtures.forms import Own, families, is_of_scipy, named, own_form, scipy_form
 from mixtures.history import History, Move
 from mixtures.model import GeneralMixtureModel
-from mixtures.values import Form, read, refuse, written
+from mixtures.values import TYPE, Form, read, refuse, written
 
 MOST_COMPONENTS = 10**6
 """Of a model in a document that tells their number rather than lists them."""
@@ -91,8 +91,12 @@ def loads(data: bytes, families: Iterable[Any] = ()) -> GeneralMixtureModel:
 
 def _model_in(data: bytes, own: Own) -> GeneralMixtureModel:
     tree = read_document(data)
-    model = read(tree, {**_forms_by_name(), **_own_forms(own)})
-    return model if isinstance(model, GeneralMixtureModel) else refuse("a model in the file", model)
+    name = tree.get(TYPE) if isinstance(tree, dict) else None
+    kind = {"GeneralMixtureModel": GeneralMixtureModel, **own}.get(name) if isinstance(name, str) else None
+    if not (isinstance(kind, type) and issubclass(kind, GeneralMixtureModel)):
+        refuse("a model in the file", name)
+    model: GeneralMixtureModel = read(tree, {**_forms_by_name(), **_own_forms(own)})
+    return model
 
 
 def _tree_of(model: GeneralMixtureModel, own: Own) -> Any:
