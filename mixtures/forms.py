@@ -16,9 +16,10 @@ import scipy.stats
 from mixtures import distributions, priors
 from mixtures.distributions.base import Value
 from mixtures.exceptions import ModelFormatError, ParameterError
-from mixtures.values import RESERVED, Form, check_keys, refuse
+from mixtures.values import Form, check_keys, refuse
 
-SCIPY = "scipy.stats"
+OWN = "own:"
+"""Begins the names of the caller's own, so that they differ from all others, those of later versions too."""
 Own = dict[str, Any]
 """Classes and families of `scipy.stats` of the caller's own, by name."""
 
@@ -81,8 +82,12 @@ def families() -> dict[type, Form]:
 @functools.cache
 def scipy_families() -> dict[str, Any]:
     """Families of one variable in ``scipy.stats``, by name."""
-    found: list[Any] = [getattr(scipy.stats, name) for name in dir(scipy.stats)]
-    return {f.name: f for f in found if is_of_scipy(f) and getattr(scipy.stats, f.name or "", None) is f}
+    found: dict[str, Any] = {}
+    for name in dir(scipy.stats):
+        family: Any = getattr(scipy.stats, name)
+        if is_of_scipy(family) and family.name == name:
+            found[name] = family
+    return found
 
 
 def is_of_scipy(value: Any) -> bool:
@@ -90,34 +95,30 @@ def is_of_scipy(value: Any) -> bool:
     return isinstance(value, (scipy.stats.rv_continuous, scipy.stats.rv_discrete))
 
 
-def scipy_form(own: Own) -> Form:
-    """The form of a family of ``scipy.stats`` itself, which is its name; one of the caller's own is remembered."""
-
-    def fields(family: Any) -> dict[str, Any]:
-        if scipy_families().get(family.name) is not family:
-            _remember(own, family.name, family)
-        return {"name": family.name}
-
-    def make(fields: dict[str, Any]) -> Any:
-        family = scipy_families().get(fields["name"], own.get(fields["name"]))
-        return family if is_of_scipy(family) else refuse("a family of scipy.stats, or one given in families=[...]", fields["name"])
-
-    return Form(SCIPY, fields, make)
+def _scipy_family(fields: dict[str, Any]) -> Any:
+    return scipy_families().get(fields["name"]) or refuse("the name of a family of scipy.stats", fields["name"])
 
 
-def own_form(cls: type, own: Own, where: str) -> Form:
-    """The form of a class of the user's own, which is remembered: arguments of its constructor, kept under their names.
+SCIPY = Form("scipy.stats", lambda family: {"name": family.name}, _scipy_family)
+"""The form of a family of ``scipy.stats`` itself, which is its name."""
+
+
+def own_form(value: Any, own: Own, where: str) -> Form:
+    """The form of a class of the caller's own, the arguments of its constructor, or of a family of scipy.stats of the caller's own,
+    which is its name; either is remembered.
 
     Raises
     ------
-    ModelFormatError : another class has that name; or it is no distribution.
+    ModelFormatError : another one has that name; or it is no family.
     """
-    if not _is_family(cls):
-        raise ModelFormatError(f"{where}: objects of type {cls.__module__}.{cls.__qualname__} cannot be kept in a file")
-    _remember(own, cls.__name__, cls)
-    if issubclass(cls, Value):
-        return Form(cls.__name__, _given, functools.partial(_made, cls))
-    return Form(cls.__name__, _attributes, functools.partial(_made, cls))
+    if not (_is_family(value) or is_of_scipy(value)):
+        raise ModelFormatError(f"{where}: objects of type {value.__module__}.{value.__qualname__} cannot be kept in a file")
+    name = value.__name__ if isinstance(value, type) else value.name
+    if own.setdefault(name, value) is not value:
+        raise ModelFormatError(f"{where}: a file knows families by name, and {name!r} is another one's: rename {value!r}")
+    if is_of_scipy(value):
+        return Form(OWN + name, lambda family: {}, lambda fields: value)
+    return Form(OWN + name, _given if issubclass(value, Value) else _attributes, functools.partial(_made, value))
 
 
 def _is_family(value: Any) -> bool:
@@ -140,20 +141,6 @@ def _attributes(value: Any) -> dict[str, Any]:
     return found
 
 
-def _remember(own: Own, name: Any, value: Any) -> None:
-    if not isinstance(name, str) or name in _names_taken() or own.setdefault(name, value) is not value:
-        raise ModelFormatError(f"a file knows families by name: {name!r} is another one's, rename {value!r}")
-
-
-@functools.cache
-def _names_taken() -> frozenset[str]:
-    return RESERVED | {form.name for form in families().values()} | scipy_families().keys() | {SCIPY, *OTHERS}
-
-
-OTHERS = ("Columns", "EStep", "GeneralMixtureModel", "History", "Move")
-"""Names of forms that are not of distributions."""
-
-
 def named(given: Iterable[Any]) -> Own:
     """The caller's own families by name.
 
@@ -169,7 +156,7 @@ def named(given: Iterable[Any]) -> Own:
                 f"families must be classes of distributions, or families as scipy.stats has them, found {family!r}"
             )
         try:
-            _remember(own, family.__name__ if isinstance(family, type) else family.name, family)
+            own_form(family, own, "families")
         except ModelFormatError as error:
-            raise ParameterError(f"families: {error}") from None
+            raise ParameterError(str(error)) from None
     return own

@@ -21,11 +21,12 @@ from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.documents import read_document, read_file, write_document, write_file
 from mixtures.e_steps import EStep
 from mixtures.exceptions import ModelFormatError, ParameterError
-from mixtures.forms import Own, families, is_of_scipy, named, own_form, scipy_form
+from mixtures.forms import OWN, SCIPY, Own, families, is_of_scipy, named, own_form, scipy_families
 from mixtures.history import History, Move
 from mixtures.model import GeneralMixtureModel
 from mixtures.values import TYPE, Form, read, refuse, written
 
+MODEL = "GeneralMixtureModel"
 MOST_COMPONENTS = 10**6
 """Of a model in a document that tells their number rather than lists them."""
 
@@ -91,11 +92,11 @@ def loads(data: bytes, families: Iterable[Any] = ()) -> GeneralMixtureModel:
 
 def _model_in(data: bytes, own: Own) -> GeneralMixtureModel:
     tree = read_document(data)
+    forms = {**_forms_by_name(), **{form.name: form for form in (_form_of_own(value, {}, "families") for value in own.values())}}
     name = tree.get(TYPE) if isinstance(tree, dict) else None
-    kind = {"GeneralMixtureModel": GeneralMixtureModel, **own}.get(name) if isinstance(name, str) else None
-    if not (isinstance(kind, type) and issubclass(kind, GeneralMixtureModel)):
+    if name not in [MODEL, *(OWN + name for name, value in own.items() if _is_model(value))]:
         refuse("a model in the file", name)
-    model: GeneralMixtureModel = read(tree, {**_forms_by_name(), **_own_forms(own)})
+    model: GeneralMixtureModel = read(tree, forms)
     return model
 
 
@@ -104,23 +105,20 @@ def _tree_of(model: GeneralMixtureModel, own: Own) -> Any:
 
     def form_of(value: Any, where: str) -> tuple[Form, Any]:
         value = as_distribution(value)
-        form = _forms().get(type(value))
-        if form is None and is_of_scipy(value):
-            form = scipy_form(own)
-        return form or _form_of_own(type(value), own, where), value
+        if is_of_scipy(value):
+            return SCIPY if scipy_families().get(value.name) is value else own_form(value, own, where), value
+        return _forms().get(type(value)) or _form_of_own(type(value), own, where), value
 
     return written(model, form_of)
 
 
-def _form_of_own(cls: type, own: Own, where: str) -> Form:
-    form = own_form(cls, own, where)
-    return form._replace(fields=_fields, make=functools.partial(_model, cls)) if issubclass(cls, GeneralMixtureModel) else form
+def _form_of_own(value: Any, own: Own, where: str) -> Form:
+    form = own_form(value, own, where)
+    return form._replace(fields=_fields, make=functools.partial(_model, value)) if _is_model(value) else form
 
 
-def _own_forms(own: Own) -> dict[str, Form]:
-    forms = {name: _form_of_own(cls, {}, "families") for name, cls in own.items() if isinstance(cls, type)}
-    scipy = scipy_form(own)
-    return {**forms, scipy.name: scipy}
+def _is_model(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, GeneralMixtureModel)
 
 
 def _difference(one: Any, other: Any, where: str = "model") -> str:
@@ -191,18 +189,16 @@ def _fields(model: Any) -> dict[str, Any]:
             f"random_state must be a whole number or None in a file, found {fields['random_state']!r}: "
             "set_params(random_state=...) first"
         )
-    for name, value in vars(model).items():
-        if name == "_sklearn_output_config" and value.keys() == {"transform"}:
-            fields["output"] = value["transform"]
-        elif name == "feature_names_in_":
-            fields[name] = tuple(value.tolist())
-        elif name in _FITTED:
-            fields[name] = value
-        elif name not in fields and name not in _LEFT_OUT:
-            raise ModelFormatError(f"a file does not keep the attribute {name!r} of a model; delete it, or pickle the model")
+    found = {name: value for name, value in vars(model).items() if name not in fields and name not in _LEFT_OUT}
+    if found.get("_sklearn_output_config", {}).keys() == {"transform"}:
+        found["output"] = found.pop("_sklearn_output_config")["transform"]
+    if "feature_names_in_" in found:
+        found["feature_names_in_"] = tuple(found["feature_names_in_"].tolist())
     if model._follows_stream():
-        fields["follows_stream"] = True
-    return fields
+        found["follows_stream"] = True
+    for name in found.keys() - _FITTED.keys():
+        raise ModelFormatError(f"a file does not keep the attribute {name!r} of a model; delete it, or pickle the model")
+    return fields | {name: found[name] for name in _FITTED if name in found}
 
 
 def _model(cls: Any, fields: dict[str, Any]) -> Any:
@@ -213,7 +209,7 @@ def _model(cls: Any, fields: dict[str, Any]) -> Any:
     if not (arguments.get("random_state") is None or _number(arguments["random_state"])):
         refuse("a whole number or None for random_state", arguments["random_state"])
     n_components = arguments.get("n_components")
-    if not (n_components is None or (_number(n_components, 1) and n_components <= MOST_COMPONENTS)):
+    if n_components is not None and _number(n_components) and n_components > MOST_COMPONENTS:
         refuse(f"at most {MOST_COMPONENTS} components", n_components)
     model = cls(**arguments)
     model._checked()
@@ -289,7 +285,7 @@ def _forms() -> dict[type, Form]:
     """Forms of all that a model may hold, but for families of the user's own."""
     return {
         **families(),
-        GeneralMixtureModel: Form("GeneralMixtureModel", _fields, functools.partial(_model, GeneralMixtureModel)),
+        GeneralMixtureModel: Form(MODEL, _fields, functools.partial(_model, GeneralMixtureModel)),
         EStep: Form("EStep", vars, _e_step),
         History: Form("History", _history_fields, _history),
         Move: Form("Move", vars, lambda fields: Move(**fields)),
@@ -299,4 +295,4 @@ def _forms() -> dict[type, Form]:
 
 @functools.cache
 def _forms_by_name() -> dict[str, Form]:
-    return {form.name: form for form in _forms().values()}
+    return {form.name: form for form in (*_forms().values(), SCIPY)}

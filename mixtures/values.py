@@ -61,7 +61,11 @@ def written(value: Any, form_of: Callable[[Any, str], tuple[Form, Any]], where: 
     form = PLAIN_FORMS.get(kind)
     if form is None:
         form, value = form_of(value, where)
-    return {TYPE: form.name, **{name: written(own, form_of, f"{where}.{name}") for name, own in form.fields(value).items()}}
+    try:
+        fields = form.fields(value)
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{where}: {error}") from None
+    return {TYPE: form.name, **{name: written(own, form_of, f"{where}.{name}") for name, own in fields.items()}}
 
 
 def _is_itself(value: Any) -> bool:
@@ -98,8 +102,8 @@ def read(tree: Any, forms: Mapping[str, Form], where: str = "model") -> Any:
     try:
         with np.errstate(all="ignore"):
             return form.make(fields)
-    except ModelFormatError:
-        raise
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{where}: {error}") from error
     except Exception as error:  # what constructors do with values that nobody ever gave them
         raise ModelFormatError(f"{where}: no {form.name} can be made of this: {_short(error, '{}')}") from error
 
@@ -221,5 +225,3 @@ PLAIN_FORMS: dict[type, Form] = {
 }
 """Types of values that a document keeps, besides those that stand for themselves."""
 _FORM_OF_NAME = {form.name: form for form in PLAIN_FORMS.values()}
-RESERVED = frozenset(_FORM_OF_NAME)
-"""Names of plain forms, which no family can have."""
