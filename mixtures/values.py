@@ -165,7 +165,12 @@ def _duration_fields(value: datetime.timedelta) -> dict[str, Any]:
 
 
 def _set_fields(value: frozenset[Any]) -> dict[str, Any]:
-    return {"values": tuple(sorted(value, key=lambda entry: (type(entry).__name__, repr(entry))))}  # sets have no order
+    return {"values": tuple(sorted(value, key=_sorted_repr))}  # sets have no order, documents have
+
+
+def _sorted_repr(value: Any) -> str:
+    inner = f"({', '.join(map(_sorted_repr, value))})" if type(value) is tuple else repr(value)
+    return f"{type(value).__name__} {sorted(map(_sorted_repr, value)) if type(value) is frozenset else inner}"
 
 
 _DTYPES = [np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
