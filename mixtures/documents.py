@@ -34,7 +34,7 @@ MOST_NODES = 2**20
 """Objects and arrays of a document."""
 MOST_STRINGS = 2**21
 """Strings of a document, keys included."""
-DEEPEST = 64
+DEEPEST = 32
 """Objects and arrays within each other."""
 LONGEST_NUMBER = 1000
 """Characters of a number: float64 need 24, integers may be longer."""

@@ -419,7 +419,7 @@ REFUSED = {
         "'Laplace' is another one's",
     ),
     "too many levels": (
-        lambda: GeneralMixtureModel([Categorical([1.0], [functools.reduce(lambda value, _: (value,), range(70), 1)])]),
+        lambda: GeneralMixtureModel([Categorical([1.0], [functools.reduce(lambda value, _: (value,), range(40), 1)])]),
         "within each other",
     ),
 }
