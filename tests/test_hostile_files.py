@@ -19,6 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mixtures import GeneralMixtureModel, documents
+from mixtures.column import Column
+from mixtures.columns import Columns
 from mixtures.distributions import (
     Bernoulli,
     Binomial,
@@ -39,14 +41,26 @@ from mixtures.distributions import (
 )
 from mixtures.e_steps import truncated
 from mixtures.exceptions import ModelFormatError
+from mixtures.history import History, Move
 from mixtures.keeping import dumps, load, loads
 from mixtures.priors import NormalInverseGamma
 
 from .test_conformance import PRODUCTS, Correlated, Laplace, Rayleigh
-from .test_keeping import fitted_nested, fitted_penguins
 
 FILES = int(os.environ.get("HOSTILE_FILES", "300"))
 OWN = [Laplace, Correlated, Rayleigh]
+
+
+def as_fitted(model, components, **others):
+    """A model with what a fit leaves in it; a fit would compile kernels while tests are collected."""
+    k = len(components)
+    fitted = {"components_": components, "weights_": np.full(k, 1.0 / k), "converged_": True, "n_iter_": 2, "lower_bound_": -1.5}
+    fitted |= {"history_": History([-2.5, -2.0, -1.5], [Move("re-seeded", (0,), 0.5)]), "labels_": np.array([0, k - 1, -1])}
+    vars(model).update({**fitted, "n_features_in_": 1, **others})
+    return model
+
+
+MIXED = Product(age=Normal(40.0, 9.0), island=Categorical((0.25, 0.75), ("Dream", "Biscoe")))
 GOOD = [
     dumps(model)
     for model in (
@@ -65,10 +79,25 @@ GOOD = [
         ),
         GeneralMixtureModel(MultivariateNormal((0.0, 1.0), ((2.0, 0.5), (0.5, 1.0)), tied=True), 2, start=np.array([0, 1, 1])),
         GeneralMixtureModel(list(PRODUCTS.values())),
-        GeneralMixtureModel(Normal(), 2, random_state=0).set_output(transform="polars").fit([0.0, 1.0, 5.0, 6.0]),
-        GeneralMixtureModel(Bernoulli(), 2, random_state=0).partial_fit([0.0, 1.0, 1.0, 0.0]),
-        fitted_nested()[0],
-        fitted_penguins(),
+        as_fitted(
+            GeneralMixtureModel(Normal(), 2, random_state=0).set_output(transform="polars"), [Normal(0.0, 1.0), Normal(5.0, 1.0)]
+        ),
+        as_fitted(
+            GeneralMixtureModel(Product(age=Normal(), island=Categorical()), 2, weights_prior=1.5),
+            [MIXED, MIXED],
+            n_features_in_=2,
+            feature_names_in_=np.array(["age", "island"], dtype=object),
+        ),
+        as_fitted(
+            GeneralMixtureModel(Bernoulli(), 2),
+            [Bernoulli(0.5), Bernoulli(0.25)],
+            n_steps_=3,
+            columns_=Columns(["0"], False, {0: Column("0", 9, 1, 0.0, 1.0, None, True)}),
+        ),
+        as_fitted(
+            GeneralMixtureModel([Normal(), GeneralMixtureModel(Normal(), 2)]),
+            [Normal(0.0, 1.0), as_fitted(GeneralMixtureModel(Normal(), 2), [Normal(0.0, 1.0), Normal(5.0, 1.0)])],
+        ),
     )
 ]
 TREES = [json.loads(document)["model"] for document in GOOD]
