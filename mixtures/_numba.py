@@ -44,7 +44,8 @@ DISABLED = bool(numba.config.DISABLE_JIT)
 
 @functools.cache
 def _package_stamp() -> str:
-    """Digest of every source file of the package that takes part in compiled code: the engine, and what names this module.
+    """Digest of every source file of the package that takes part in compiled code: this module and its helpers, the engine, and
+    what names this module.
 
     numba's own stamp covers only the file of the cached function, so that an edit of an inlined helper in another file
     would leave stale machine code in the cache (numba issue 9483).
@@ -53,7 +54,7 @@ def _package_stamp() -> str:
     for path in sorted(_PACKAGE.rglob("*.py")):
         source = path.read_bytes()
         # the engine's constants are compiled in, too
-        if b"_numba" in source or path.parent.name == "engine":
+        if b"_numba" in source or path.stem.startswith("_numba") or path.parent.name == "engine":
             digest.update(source)
     return digest.hexdigest()
 

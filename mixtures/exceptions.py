@@ -11,6 +11,7 @@ __all__ = [
     "DegenerateWarning",
     "FitError",
     "MixturesError",
+    "ModelFormatError",
     "NotFittedError",
     "ParameterError",
 ]
@@ -34,6 +35,10 @@ class DataTypeError(DataError, TypeError):
 
 class FitError(MixturesError, ValueError):
     """A fit could not go on."""
+
+
+class ModelFormatError(MixturesError, ValueError):
+    """A file holds no model that can be read, or a model something that no file can keep; names the place in it."""
 
 
 class DegenerateWarning(UserWarning):

@@ -406,6 +406,40 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Looking, St
         new.n_features_in_ = table.n_columns
         return new
 
+    # --- in a file ---
+
+    def save(self, path: Any) -> None:
+        """Write the model to a file, a JSON document that :func:`mixtures.load` reads: whole or not at all.
+
+        Kept to the last bit are all arguments and all that a fit has found, ``labels_`` (one number a row) included. Left out are
+        callbacks, which are functions, and the running statistics of a stream, without which :meth:`partial_fit` refuses to go on
+        from a model that was read. A frozen distribution of `scipy.stats` becomes the ``ScipyDistribution`` that it stands for.
+        Distributions of your own are kept as the arguments of their constructors, which must be attributes of the same names;
+        :func:`mixtures.load` is then told of their classes.
+
+        Parameters
+        ----------
+        path : str or path-like. A file that is there is replaced at the end, in one step.
+
+        Raises
+        ------
+        ModelFormatError : the model holds something that no file can keep, such as a random generator for ``random_state``, a
+            category that is no string, number, boolean, None, bytes, date or time, nor a tuple or frozenset of them, or
+            more than a file may hold (see :func:`mixtures.load`); names it.
+        OSError : the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from mixtures import GeneralMixtureModel
+        >>> from mixtures.distributions import Poisson
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     GeneralMixtureModel([Poisson(1.0), Poisson(9.0)]).save(os.path.join(folder, "model.json"))
+        """
+        from mixtures.keeping import save
+
+        save(self, path)
+
     # --- scikit-learn ---
 
     def set_output(self, *, transform: str | None = None) -> Self:

@@ -339,6 +339,7 @@ class Streaming:
         [0.25, 0.75]
         """
         start: Any = self
+        self._require_past()
         settings = self._settings()
         require_carriers(self.components_ if hasattr(self, "components_") else self._listed_components())
         if not hasattr(self, "components_") and (
@@ -377,6 +378,26 @@ class Streaming:
         self._move_to(position, Past(position, values, past.weight, past.chunks, past.usual))
         self.n_steps_ = getattr(self, "n_steps_", 0) + 1
         return self
+
+    def _follows_stream(self) -> bool:
+        """Whether its parameters are where a stream, or a pass, has left them, with running statistics that go with them."""
+        past: Past | None = getattr(self, "_past", None)
+        if past is None:
+            return self._lacks_past()
+        return past.position.is_of(*self._state())
+
+    def _lacks_past(self) -> bool:
+        """Whether such statistics were left in the process that wrote the file which it was read from."""
+        components: list[Any] | None = getattr(self, "_stream_left_out", None)
+        return components is not None and components is getattr(self, "components_", None)
+
+    def _require_past(self) -> None:
+        """Refuse a model that would go on as if it had seen no rows."""
+        if self._lacks_past():
+            raise ParameterError(
+                "partial_fit: this model was read from a file, which keeps no running statistics of a stream; a pickle does. To "
+                "begin a new stream where it stands, make a new model of its components_ and weights_"
+            )
 
     def _started(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """A model fitted to the first chunk."""

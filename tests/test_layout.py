@@ -14,7 +14,7 @@ FAMILY_FILES = sorted(path for path in (PACKAGE / "distributions").glob("*.py") 
 # are the sanctioned way up: a family's log_prob calls the engine's assembly.
 LAYERS = [
     {"_numba", "_numba_calls", "_numba_parts", "_numba_tiles", "constraints", "exceptions", "extras", "row_supports", "warn"},
-    {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
+    {"column", "densities", "documents", "engine", "numerical", "quantiles", "table", "tails", "values"},
     {"distributions", "priors"},
     {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics"},
     {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},

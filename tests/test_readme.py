@@ -17,7 +17,8 @@ def test_every_block_of_code_has_its_result():
 
 
 @pytest.mark.parametrize(("code", "printed"), EXAMPLES, ids=range(len(EXAMPLES)))
-def test_code_prints_what_the_readme_says(code, printed, tmp_path, capsys):
+def test_code_prints_what_the_readme_says(code, printed, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where it may leave files
     script = tmp_path / "from_readme.py"
     script.write_text(code, encoding="utf-8")
     runpy.run_path(str(script), run_name="__main__")

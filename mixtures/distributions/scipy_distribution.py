@@ -129,16 +129,25 @@ class ScipyDistribution(OneColumn):
     @property
     def support(self) -> Interval:
         """Values that are possible under these parameters."""
+        reach = self._reach
         if not self.is_complete:
-            return self.domain
-        own = vars(self)
-        scale = 1.0 if _is_discrete(self.family) else own["scale"]
-        ends = own["loc"] + scale * np.array(self.family._get_support(*self._shapes(own)), dtype=float)
+            return reach
+        ends = np.array([reach.low, reach.high])
         closed = np.isfinite(ends)
         if closed.any():
             with np.errstate(all="ignore"):
                 closed &= self._log_density(np.where(closed, ends, 0.0)) > -np.inf
-        return between(float(ends[0]), float(ends[1]), bool(closed[0]), bool(closed[1]), _is_discrete(self.family))
+        return between(reach.low, reach.high, bool(closed[0]), bool(closed[1]), _is_discrete(self.family))
+
+    @property
+    def _reach(self) -> Interval:
+        """The support with all its ends, whether they belong to it or not, which only the density tells."""
+        if not self.is_complete:
+            return self.domain
+        own = vars(self)
+        scale = 1.0 if _is_discrete(self.family) else own["scale"]
+        low, high = (own["loc"] + scale * np.array(self.family._get_support(*self._shapes(own)), dtype=float)).tolist()
+        return between(low, high, math.isfinite(low), math.isfinite(high), _is_discrete(self.family))
 
     @property
     def domain(self) -> Interval:

@@ -70,7 +70,7 @@ class Truncated(OneColumn):
         if getattr(base, "n_parameters", 0) != len(base.parameters):
             raise ParameterError(f"Truncated: base must declare all that it learns among its parameters, found {base!r}")
         vars(self).update(base=base, low=_end("low", low, -math.inf), high=_end("high", high, math.inf))
-        own = _within(self.base.support, self.low, self.high)
+        own = self._reach
         if not (own.low < own.high or (own.low == own.high and isinstance(own, Whole))):
             raise ParameterError(
                 f"Truncated: low and high must leave some of the values that {base!r} can have, found {low!r}, {high!r}"
@@ -114,6 +114,11 @@ class Truncated(OneColumn):
     def support(self) -> Interval:
         """Values that are possible under these parameters."""
         return _within(self.base.support, self.low, self.high)
+
+    @property
+    def _reach(self) -> Interval:
+        """The support with all its ends, found without asking for densities."""
+        return _within(getattr(self.base, "_reach", None) or self.base.support, self.low, self.high)
 
     @property
     def domain(self) -> Interval:
