@@ -191,7 +191,7 @@ def test_columns_by_name_and_place():
         ([GeneralMixtureModel([Poisson(1.0), Poisson(2.0)])], "counts"),
         ([object()], "numbers"),
     ],
-    ids=str,
+    ids=lambda value: str(value).split(" at 0x")[0],
 )
 def test_kinds_of_columns(pieces, kind):
     assert kind_of(pieces) == kind
