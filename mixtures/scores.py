@@ -1,0 +1,503 @@
+"""Scores: derivatives of the log-density of every row by the free numbers of a mixture, and the sums of the second derivatives.
+
+With r_nk the responsibilities, s_nk and h_nk the first and second derivatives of log(weight_k f_k(x_n)),
+
+    score_n = sum_k r_nk s_nk,      hessian_n = sum_k r_nk (h_nk + s_nk s_nk') - score_n score_n'
+
+(Fisher's identity; Louis 1982, Journal of the Royal Statistical Society B 44). A component that is a mixture is taken apart in
+the same way, and the factors of a product add. What is left are families. Theirs are central differences of sixth order of the
+log-density, in coordinates without ends (:mod:`mixtures.free_numbers`), so that any family whatever has them: a family over some
+columns and all its neighbours at the distances of a stencil are laid side by side as so many components, and one pass evaluates all.
+The step is chosen, for every coordinate, where two of them agree best. Rounding leaves some ten digits of both derivatives.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mixtures.assembly import Assembly
+from mixtures.engine.plan import Floats
+from mixtures.exceptions import DataError, ParameterError
+from mixtures.free_numbers import FREE, Group, Number, groups_of, rebuilt, simplex_group
+from mixtures.parts import Parts, block_of
+from mixtures.table import Table
+
+OFFSETS = np.array([1.0, 2.0, 3.0])
+FIRST = np.array([45.0, -9.0, 1.0]) / 60.0
+SECOND = np.array([270.0, -27.0, 2.0]) / 180.0
+CENTRE = -490.0 / 180.0
+STEP = 0.05
+"""Of a coordinate, over the root mean square of the score in it: what a typical row's log-density moves by."""
+LADDER = 2.0 ** -np.arange(-1.0, 5.0)
+"""Steps that are tried, times the first guess."""
+SMOOTH = 1e-3
+"""By how much the two steps that agree best may differ in the curvature, over the mean square of the score."""
+SAMPLE = 2048
+"""Rows that a step is chosen on: those that belong to the component most."""
+CELLS = 2**22
+"""Rows times neighbours that are evaluated at a time."""
+
+
+class Node(ABC):
+    """A distribution over some columns, or a mixture or product of others, and where its numbers stand among all.
+
+    Attributes
+    ----------
+    numbers : its numbers, in the order of the rows of `jacobian`.
+    places : columns, by place in the table, of every number.
+    jacobian : (m, q) of the numbers by the coordinates.
+    ties : (q,) what each coordinate has in common with those it is tied to; None for none.
+    unknown : distributions of which nothing is known but their density, whose parameters are taken as they are.
+    """
+
+    numbers: list[Number]
+    places: list[tuple[int, ...]]
+    jacobian: Floats
+    ties: list[Any]
+    unknown: list[Any]
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return len(self.ties)
+
+    @abstractmethod
+    def prepare(self, table: Table, share: Floats) -> None:
+        """Choose steps on rows that belong to this one with weights `share` (n,)."""
+
+    @abstractmethod
+    def differentiate(self, table: Table, share: Floats) -> tuple[Floats, Floats]:
+        """Scores (n, q) of the rows, and the sum (q, q) of the second derivatives of their log-densities, times `share` (n,)."""
+
+    @abstractmethod
+    def prior(self) -> tuple[Floats, Floats]:
+        """First (q,) and second (q, q) derivatives of the log-density of the priors."""
+
+
+class Leaf(Node):
+    """A family over some columns."""
+
+    def __init__(self, distribution: Any, columns: tuple[int, ...], table: Table) -> None:
+        self.distribution, self.columns = distribution, columns
+        self._labels = [table.names[j] for j in columns]
+        self.unknown = []
+        if not hasattr(distribution, "parameters") or not getattr(distribution, "is_maximum_likelihood", True):
+            self.unknown = [distribution]
+            self.groups: list[Group] = []
+        else:
+            self.groups = list(groups_of(distribution, self._labels))
+        self._arrange()
+
+    def _arrange(self) -> None:
+        groups = self.groups
+        self.numbers = [number for group in groups for number in group.numbers]
+        self.places = [self.columns] * len(self.numbers)
+        self.start = np.concatenate([np.empty(0), *[group.start for group in groups]])
+        self.jacobian = np.zeros((len(self.numbers), len(self.start)))
+        self.ties, row = [], 0
+        for group in groups:
+            at, rows = len(self.ties), len(group.numbers)
+            self.jacobian[row : row + rows, at : at + len(group.start)] = group.jacobian
+            self.ties += [None if group.tie is None else (self.columns, group.tie, j) for j in range(len(group.start))]
+            row += rows
+        self.capped = np.array([group.capped for group in groups for _ in group.start], dtype=bool)
+        self.corner = np.array([group.corner for group in groups for _ in group.start], dtype=bool)
+        self.steps = np.ones(len(self.start))
+
+    def _at(self, u: Floats) -> Any:
+        """The distribution at coordinates (q,)."""
+        values, at = {}, 0
+        for group in self.groups:
+            own = u[at : at + len(group.start)]
+            if not np.array_equal(own, group.start):
+                values[group.path] = group.value_at(own)
+            at += len(group.start)
+        return rebuilt(self.distribution, values)
+
+    def _evaluate(self, table: Table, places: Sequence[Floats]) -> Floats:
+        """Log-densities (n, places) at several coordinates; NaN at those that are no parameters."""
+        out = np.full((table.n_rows, len(places)), np.nan)
+        parts, known = [], []
+        for number, place in enumerate(places):
+            try:
+                factor = self._at(place)
+            except (ParameterError, OverflowError, ValueError):
+                continue
+            parts.append(Parts(factor, [self.columns], [factor]))
+            known.append(number)
+        if parts:
+            found = np.empty((table.n_rows, len(parts)))
+            with np.errstate(all="ignore"):
+                Assembly(parts, table).evaluate(np.zeros(len(parts)), log_joint=found)
+            out[:, known] = found
+        return out
+
+    def _stencil(self, direction: Floats) -> list[Floats]:
+        return [self.start + sign * offset * direction for offset in OFFSETS for sign in (1.0, -1.0)]
+
+    def prepare(self, table: Table, share: Floats) -> None:
+        if not self.size:
+            return
+        rows = np.arange(table.n_rows)
+        if table.n_rows > SAMPLE:
+            rows = np.sort(np.argpartition(-share, SAMPLE)[:SAMPLE])
+        sample, weights = table.take(rows), share[rows]
+        weights = weights / weights.sum() if weights.sum() > 0 else weights
+        spread = [_spread(table, self.columns)] * self.size
+        bad = []
+        for q in range(self.size):
+            step = 1e-3 * (1.0 if self.capped[q] else spread[q])
+            step, usable = self._step(sample, weights, q, step)
+            self.steps[q] = step
+            if not usable:
+                bad.append(q)
+        if bad:
+            self._give_up(bad)
+
+    def _give_up(self, bad: Iterable[int]) -> None:
+        """Take the groups of coordinates in which the log-density is not smooth for estimates at an edge."""
+        kept, at = np.ones(self.size, dtype=bool), 0
+        groups = []
+        for group in self.groups:
+            end = at + len(group.start)
+            if any(at <= q < end for q in bad):
+                kept[at:end] = False
+                group = group.without_coordinates("the likelihood is not smooth in it")
+            groups.append(group)
+            at = end
+        steps = self.steps[kept]
+        self.groups = groups
+        self._arrange()
+        self.steps = steps
+
+    def _axis(self, q: int, step: float) -> Floats:
+        direction = np.zeros(self.size)
+        direction[q] = step
+        return direction
+
+    def _step(self, table: Table, weights: Floats, q: int, step: float) -> tuple[float, bool]:
+        """A good step of one coordinate, and whether the log-density is smooth there."""
+        seen = weights > 0
+        for _ in range(12):  # until a step moves the log-density of a typical row by about STEP
+            f = self._evaluate(table, [self.start + self._axis(q, step), self.start - self._axis(q, step)])[seen]
+            if not np.isfinite(f).all():
+                step /= 8.0
+                continue
+            score = (f[:, 0] - f[:, 1]) / (2.0 * step)
+            size = float(np.sqrt(weights[seen] @ score**2))
+            goal = STEP / size if size > 0 else step
+            if self.capped[q] or size == 0:
+                goal = min(goal, STEP if self.capped[q] else step)
+            if not np.isfinite(goal) or 0.5 < goal / step < 2.0:
+                break
+            step = goal
+        else:
+            return step, bool(np.isfinite(f).all())
+        if self.corner[q]:
+            return 1e-5 * step, True
+        curvatures = []
+        for rung in LADDER:
+            f = self._evaluate(table, [self.start, *self._stencil(self._axis(q, rung * step))])[seen]
+            curvatures.append(float(weights[seen] @ _second(f)) / (rung * step) ** 2 if np.isfinite(f).all() else np.nan)
+        differences = np.abs(np.diff(curvatures))
+        if not np.isfinite(differences).any():
+            return step, False
+        best = int(np.nanargmin(differences))
+        scale = max(size**2, abs(curvatures[best + 1]))
+        return float(LADDER[best + 1] * step), bool(differences[best] <= SMOOTH * scale)
+
+    def differentiate(self, table: Table, share: Floats) -> tuple[Floats, Floats]:
+        n, q = table.n_rows, self.size
+        scores, hessian = np.zeros((n, q)), np.zeros((q, q))
+        if not q:
+            return scores, hessian
+        hook = getattr(self.distribution, "_derivatives", None)
+        if hook is not None:
+            found = hook(table, self.columns, self.groups, share)
+            if found is not None:
+                return found
+        seen = share > 0
+        part = table if seen.all() else table.take(np.flatnonzero(seen))
+        weights = share[seen]
+        centre = self._evaluate(part, [self.start])
+        smooth = np.flatnonzero(~self.corner)
+        directions = [self._axis(i, self.steps[i]) for i in range(q)]
+        pairs = [(int(i), int(j)) for place, i in enumerate(smooth) for j in smooth[:place]]
+        along = [*directions, *[directions[i] + directions[j] for i, j in pairs]]
+        batch = max(1, CELLS // (max(part.n_rows, 1) * 2 * len(OFFSETS)))
+        curvature = np.zeros(len(along))
+        own = np.zeros((part.n_rows, q))
+        for first in range(0, len(along), batch):
+            chosen = along[first : first + batch]
+            f = self._evaluate(part, [place for direction in chosen for place in self._stencil(direction)])
+            f = f.reshape(part.n_rows, len(chosen), 2 * len(OFFSETS))
+            for place in range(len(chosen)):
+                number = first + place
+                values = np.column_stack([centre[:, 0], f[:, place]])
+                if number < q:
+                    own[:, number] = _first(values) / self.steps[number]
+                curvature[number] = weights @ _second(values)
+        scores[seen] = own
+        for i in smooth:
+            hessian[i, i] = curvature[i] / self.steps[i] ** 2
+        for number, (i, j) in enumerate(pairs):
+            mixed = 0.5 * (curvature[q + number] - curvature[i] - curvature[j])
+            hessian[i, j] = hessian[j, i] = mixed / (self.steps[i] * self.steps[j])
+        for i in np.flatnonzero(self.corner):  # by the identity of information and variance of the score
+            hessian[i] = hessian[:, i] = -(own * weights[:, None]).T @ own[:, i]
+        if not (np.isfinite(hessian).all() and np.isfinite(own).all()):
+            raise DataError(
+                f"{self.distribution!r}: its log-density cannot be differentiated by its parameters at some of the rows; use "
+                "bootstrap"
+            )
+        return scores, hessian
+
+    def prior(self) -> tuple[Floats, Floats]:
+        q = self.size
+        gradient, hessian = np.zeros(q), np.zeros((q, q))
+        if not q or not getattr(self.distribution, "_is_penalised", False):
+            return gradient, hessian
+        if any(tie is not None for tie in self.ties):
+            raise ParameterError(
+                f"{self.distribution!r}: standard errors of parameters that are tied and have a prior are not known here; use bootstrap"
+            )
+        steps = np.where(self.capped, np.minimum(0.02, 1e3 * self.steps), self.steps)
+        directions = [self._axis(i, steps[i]) for i in range(q)]
+        pairs = [(i, j) for i in range(q) for j in range(i)]
+        along = [*directions, *[directions[i] + directions[j] for i, j in pairs]]
+        centre = self._at(self.start).log_prior()
+        curvature = np.zeros(len(along))
+        for number, direction in enumerate(along):
+            values = np.array([[centre, *[self._at(place).log_prior() for place in self._stencil(direction)]]])
+            curvature[number] = _second(values)[0]
+            if number < q:
+                gradient[number] = _first(values)[0] / steps[number]
+        for i in range(q):
+            hessian[i, i] = curvature[i] / steps[i] ** 2
+        for number, (i, j) in enumerate(pairs):
+            mixed = 0.5 * (curvature[q + number] - curvature[i] - curvature[j])
+            hessian[i, j] = hessian[j, i] = mixed / (steps[i] * steps[j])
+        return gradient, hessian
+
+
+def _first(f: Floats) -> Floats:
+    """First differences (n,) of values (n, 7): at the centre, then at plus and minus every offset."""
+    return (f[:, 1::2] - f[:, 2::2]) @ FIRST
+
+
+def _second(f: Floats) -> Floats:
+    """Second differences (n,); differences of the centre first, which loses the fewest digits."""
+    return (f[:, 1::2] - f[:, :1] + (f[:, 2::2] - f[:, :1])) @ SECOND
+
+
+def _spread(table: Table, columns: Sequence[int]) -> float:
+    """The widest column's range, as a first unit of steps."""
+    widest = 0.0
+    for j in columns:
+        if table.is_numeric(j):
+            column = table.column(j)
+            if column.n_missing < column.n_rows:
+                widest = max(widest, column.upper / 4 - column.lower / 4, column.floor)
+    return widest if 0.0 < widest < np.inf else 1.0
+
+
+class Joint(Node):
+    """Nodes side by side: their numbers after each other."""
+
+    def _gather(self, nodes: Sequence[Node], prefixes: Sequence[str] | None = None) -> None:
+        self.nodes = list(nodes)
+        prefixes = prefixes or [""] * len(nodes)
+        self.numbers = [replace(n, name=p + n.name) for node, p in zip(nodes, prefixes, strict=True) for n in node.numbers]
+        self.places = [place for node in nodes for place in node.places]
+        self.ties = [tie for node in nodes for tie in node.ties]
+        self.unknown = [one for node in nodes for one in node.unknown]
+        self.jacobian = _diagonal([node.jacobian for node in nodes])
+
+    @property
+    def _ranges(self) -> list[slice]:
+        ends = np.cumsum([0, *[node.size for node in self.nodes]])
+        return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+class Factors(Joint):
+    """A product, whose factors' log-densities add."""
+
+    def __init__(self, parts: Parts, table: Table) -> None:
+        self._gather([node_of(factor, columns, table) for columns, factor in zip(parts.columns, parts.factors, strict=True)])
+
+    def prepare(self, table: Table, share: Floats) -> None:
+        for node in self.nodes:
+            node.prepare(table, share)
+        self._gather(self.nodes)
+
+    def differentiate(self, table: Table, share: Floats) -> tuple[Floats, Floats]:
+        found = [node.differentiate(table, share) for node in self.nodes]
+        return np.hstack([scores for scores, _ in found]), _diagonal([hessian for _, hessian in found])
+
+    def prior(self) -> tuple[Floats, Floats]:
+        found = [node.prior() for node in self.nodes]
+        return np.concatenate([gradient for gradient, _ in found]), _diagonal([hessian for _, hessian in found])
+
+
+class Mixture(Joint):
+    """A mixture: its weights, then its components.
+
+    Parameters
+    ----------
+    components : nodes of the components.
+    weights : (k,).
+    learns_weights : whether they are estimated.
+    concentrations : (k,) of the weights' prior, or none.
+    is_inner : whether it is part of another one, so that its numbers are named by where they stand in it.
+    """
+
+    def __init__(
+        self, components: Sequence[Node], weights: Floats, learns_weights: bool, concentrations: Sequence[float], is_inner: bool = False
+    ) -> None:
+        k = len(components)
+        self._components, self._is_inner = list(components), is_inner
+        self.weights = np.asarray(weights, dtype=float)
+        held = set() if learns_weights else set(range(k))
+        self.group = simplex_group("weight", self.weights.tolist(), [""] * k, held)
+        self.concentrations = np.array(concentrations, dtype=float)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        k = len(self._components)
+        named = [f"components[{j}]." if self._is_inner else "" for j in range(k)]
+        self._gather(self._components, named)
+        own = [replace(n, name=f"weights[{j}]" if self._is_inner else n.name) for j, n in enumerate(self.group.numbers)]
+        self.numbers, self.places = [*own, *self.numbers], [()] * k + self.places
+        self.ties = [None] * len(self.group.start) + self.ties
+        self.jacobian = _diagonal([self.group.jacobian, self.jacobian])
+        shares = self.weights
+        # (k, w): derivatives of the logarithms of the weights by their coordinates
+        self._slopes = np.divide(self.group.jacobian, shares[:, None], out=np.zeros((k, self._w)), where=shares[:, None] > 0)
+
+    @property
+    def _w(self) -> int:
+        return len(self.group.start)
+
+    def _responsibilities(self, table: Table) -> Floats:
+        raise NotImplementedError
+
+    def prepare(self, table: Table, share: Floats) -> None:
+        self.prepare_given(table, share, self._responsibilities(table))
+
+    def prepare_given(self, table: Table, share: Floats, posterior: Floats) -> None:
+        """As :meth:`prepare`, given the responsibilities (n, k)."""
+        for k, node in enumerate(self.nodes):
+            node.prepare(table, share * posterior[:, k])
+        self._refresh()
+
+    def differentiate(self, table: Table, share: Floats) -> tuple[Floats, Floats]:
+        return self.differentiate_given(table, share, self._responsibilities(table))
+
+    def differentiate_given(self, table: Table, share: Floats, posterior: Floats) -> tuple[Floats, Floats]:
+        """As :meth:`differentiate`, given the responsibilities (n, k)."""
+        w, q = self._w, self.size
+        scores, hessian = np.zeros((table.n_rows, q)), np.zeros((q, q))
+        scores[:, :w] = posterior @ self._slopes
+        for k, (node, own) in enumerate(zip(self.nodes, self._ranges, strict=True)):
+            place = slice(w + own.start, w + own.stop)
+            belongs = share * posterior[:, k]
+            of_node, curved = node.differentiate(table, belongs)
+            weighted = of_node * belongs[:, None]
+            hessian[place, place] += curved + weighted.T @ of_node
+            crossed = np.outer(weighted.sum(axis=0), self._slopes[k])
+            hessian[place, :w] += crossed
+            hessian[:w, place] += crossed.T
+            hessian[:w, :w] += belongs.sum() * np.outer(self._slopes[k], self._slopes[k])
+            scores[:, place] = of_node * posterior[:, k : k + 1]
+        hessian[:w, :w] += share.sum() * self._curvature()
+        hessian -= (scores * share[:, None]).T @ scores
+        return scores, hessian
+
+    def _curvature(self) -> Floats:
+        """Second derivatives of the logarithm of any weight by the coordinates, the same for all: with p the weights that are
+        estimated, over their sum, minus the covariance of a draw of one of them."""
+        if not self._w:
+            return np.zeros((0, 0))
+        moving = [k for k, n in enumerate(self.group.numbers) if n.standing == FREE]
+        shares = self.weights[moving] / self.weights[moving].sum()
+        slopes = self._slopes[moving]
+        return -np.asarray((slopes * shares[:, None]).T @ slopes)
+
+    def prior(self) -> tuple[Floats, Floats]:
+        w = self._w
+        found = [node.prior() for node in self.nodes]
+        gradient = np.concatenate([np.zeros(w), *[own for own, _ in found]])
+        hessian = _diagonal([np.zeros((w, w)), *[own for _, own in found]])
+        if self.concentrations.size and w:
+            extra = self.concentrations - 1.0
+            gradient[:w] = extra @ self._slopes
+            hessian[:w, :w] = extra.sum() * self._curvature()
+        return gradient, hessian
+
+
+class Nested(Mixture):
+    """A mixture among the components or factors of another: it evaluates its own rows."""
+
+    def __init__(self, model: Any, columns: tuple[int, ...], table: Table) -> None:
+        self.model, self.columns = model, columns
+        components, weights = model._state()
+        inner = self._inner(table)
+        nodes = [node_of(component, tuple(range(inner.n_columns)), inner) for component in components]
+        prior = getattr(model, "weights_prior", None)
+        concentrations = [] if prior is None else np.broadcast_to(np.asarray(prior, dtype=float), (len(components),)).tolist()
+        super().__init__(nodes, weights, bool(getattr(model, "learn_weights", True)), concentrations, True)
+
+    def _refresh(self) -> None:
+        super()._refresh()
+        self.places = [tuple([self.columns[j] for j in place]) or self.columns for place in self.places]
+
+    def _inner(self, table: Table) -> Table:
+        inner = Table.read(block_of(self.columns, table))
+        inner.names = [table.names[j] for j in self.columns]
+        return inner
+
+    def _responsibilities(self, table: Table) -> Floats:
+        joint = self.model._evaluate(block_of(self.columns, table), "log_joint", finite=False)["log_joint"]
+        return responsibilities_of(joint)
+
+    def prepare(self, table: Table, share: Floats) -> None:
+        self.prepare_given(self._inner(table), share, self._responsibilities(table))
+
+    def differentiate(self, table: Table, share: Floats) -> tuple[Floats, Floats]:
+        return self.differentiate_given(self._inner(table), share, self._responsibilities(table))
+
+
+def responsibilities_of(log_joint: Floats) -> Floats:
+    """Posterior probabilities (n, k); zeros for a row that no component can have made."""
+    top = log_joint.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        share = np.where(top > -np.inf, np.exp(log_joint - top), 0.0)
+    total = share.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(share, total, out=np.zeros_like(share), where=total > 0))
+
+
+def node_of(component: Any, columns: tuple[int, ...], table: Table) -> Node:
+    """The node of a component over some columns of a table: a mixture, a product, or a family."""
+    if hasattr(component, "_state") and hasattr(component, "_evaluate"):
+        return Nested(component, columns, table)
+    if hasattr(component, "_factors") and columns == tuple(range(table.n_columns)):
+        pairs = component._factors(table)
+        if len(pairs) > 1 or getattr(component, "factors", None):
+            return Factors(Parts(component, [own for own, _ in pairs], [factor for _, factor in pairs]), table)
+    return Leaf(component, columns, table)
+
+
+def _diagonal(blocks: Sequence[Floats]) -> Floats:
+    """Matrices along the diagonal of one."""
+    rows, columns = sum(b.shape[0] for b in blocks), sum(b.shape[1] for b in blocks)
+    out = np.zeros((rows, columns))
+    i = j = 0
+    for block in blocks:
+        out[i : i + block.shape[0], j : j + block.shape[1]] = block
+        i, j = i + block.shape[0], j + block.shape[1]
+    return out
