@@ -37,6 +37,7 @@ class Number:
     name : of the parameter, with an index where it has several numbers.
     low, high : ends of its range, which an interval respects.
     bounds : what a fit keeps it within, besides.
+    period : by which angles that mean the same differ; 0 for what is none.
     standing : ``FREE``, ``HELD`` or ``EDGE``; `reason` says why.
     """
 
@@ -47,6 +48,7 @@ class Number:
     bounds: tuple[float, float] = (-math.inf, math.inf)
     standing: str = FREE
     reason: str = ""
+    period: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Group:
     jacobian : (m, q) derivatives of the m numbers by the coordinates.
     capped : whether derivatives of a likelihood change within a step of 1 in these coordinates, whatever the rows: so it is with
         logarithms, and not with locations, whose unit is the column's.
-    corner : whether the likelihood has a first derivative only.
+    corner : why the likelihood has no second derivative; "" if it has one.
     tie : what the same parameter of other components, one and the same number, has in common with it; None if it is not tied.
     """
 
@@ -71,7 +73,7 @@ class Group:
     value_at: Callable[[Floats], Any]
     jacobian: Floats
     capped: bool
-    corner: bool = False
+    corner: str = ""
     tie: Any = None
 
     def without_coordinates(self, reason: str) -> Group:
@@ -113,9 +115,8 @@ def groups_of(distribution: Any, labels: Sequence[str], prefix: str = "", held: 
         yield from groups_of(base, labels, prefix + "base.")
         return
     yield from _own_groups(distribution, getattr(distribution, "parameters", {}), labels, prefix, held)
-    if prefix == "":
-        for name, value in getattr(distribution, "fixed", {}).items():
-            yield _held_group(name, [Number(name, float(value), standing=HELD, reason="held")], value)
+    for name, value in getattr(distribution, "fixed", {}).items():
+        yield _held_group(prefix + name, [Number(prefix + name, float(value), standing=HELD, reason="held")], value)
 
 
 def rebuilt(distribution: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
@@ -132,6 +133,39 @@ def rebuilt(distribution: Any, values: Mapping[str, Any], prefix: str = "") -> A
         return type(distribution)(**{**distribution._values(), "base": rebuilt(base, values, prefix)})
     own = {name: value for name, value in own.items() if "." not in name}
     return type(distribution)(**{**distribution._values(), **own, "base": rebuilt(base, values, prefix + "base.")})
+
+
+def flat_values(distribution: Any) -> Iterator[float]:
+    """The values of the numbers of :func:`groups_of`, or of the node of a mixture, in their order."""
+    if hasattr(distribution, "_state") and hasattr(distribution, "_evaluate"):
+        components, weights = distribution._state()
+        yield from weights
+        for component in components:
+            yield from flat_values(component)
+        return
+    factors = getattr(distribution, "factors", None)
+    if isinstance(factors, dict):
+        for factor in factors.values():
+            yield from flat_values(factor)
+        return
+    if not getattr(distribution, "is_maximum_likelihood", True):
+        return
+    base = getattr(distribution, "base", None)
+    if base is not None and hasattr(base, "parameters"):
+        if not _takes_over(distribution):
+            yield from (vars(distribution)[name] for name in type(distribution).parameters)
+        yield from flat_values(base)
+        return
+    for name in getattr(distribution, "parameters", {}):
+        value = vars(distribution)[name]
+        if not isinstance(value, tuple):
+            yield value
+        elif value and isinstance(value[0], tuple):
+            for i, row in enumerate(value):
+                yield from row[: i + 1]
+        else:
+            yield from value
+    yield from getattr(distribution, "fixed", {}).values()
 
 
 def _takes_over(wrapper: Any) -> bool:
@@ -152,7 +186,7 @@ def _own_groups(
         elif name in ends:
             group = group.without_coordinates("an end of the support, which the outermost row decides")
         elif name in unmoved:
-            group = replace(group, corner=True)
+            group = replace(group, corner=unmoved[name])
         yield replace(group, tie=held.tied.get(name)) if group.start.size else group
 
 
@@ -177,7 +211,10 @@ def _group(distribution: Any, name: str, constraint: Any, value: Any, labels: Se
     if isinstance(constraint, Vector):
         keys = labels if len(labels) == len(value) else [str(j) for j in range(len(value))]
         return _scalars_group(name, list(value), [f"[{key}]" for key in keys], constraint.cells, entries, bounds, tuple)
-    return _scalars_group(name, [value], [""], constraint, set(), bounds, lambda numbers: numbers[0])
+    group = _scalars_group(name, [value], [""], constraint, set(), bounds, lambda numbers: numbers[0])
+    if isinstance(getattr(distribution, "support", None), Angle) and math.isinf(constraint.low):
+        group = replace(group, numbers=[replace(number, period=2.0 * math.pi) for number in group.numbers])
+    return group
 
 
 class Scale:

@@ -106,7 +106,7 @@ class Leaf(Node):
             self.ties += [None if group.tie is None else (self.columns, group.tie, j) for j in range(len(group.start))]
             row += rows
         self.capped = np.array([group.capped for group in groups for _ in group.start], dtype=bool)
-        self.corner = np.array([group.corner for group in groups for _ in group.start], dtype=bool)
+        self.corner = np.array([bool(group.corner) for group in groups for _ in group.start], dtype=bool)
         self.steps = np.ones(len(self.start))
 
     def _at(self, u: Floats) -> Any:
@@ -167,7 +167,7 @@ class Leaf(Node):
             end = at + len(group.start)
             if any(at <= q < end for q in bad):
                 kept[at:end] = False
-                group = group.without_coordinates("the likelihood is not smooth in it")
+                group = group.without_coordinates(group.corner or "the likelihood is not smooth in it")
             groups.append(group)
             at = end
         steps = self.steps[kept]
@@ -184,6 +184,8 @@ class Leaf(Node):
         """A good step of one coordinate, and whether the log-density is smooth there."""
         seen = weights > 0
         for _ in range(12):  # until a step moves the log-density of a typical row by about STEP
+            if self.start[q] + step == self.start[q]:
+                return step, False
             f = self._evaluate(table, [self.start + self._axis(q, step), self.start - self._axis(q, step)])[seen]
             if not np.isfinite(f).all():
                 step /= 8.0

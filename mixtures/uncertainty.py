@@ -1,20 +1,27 @@
-"""How well the rows tell the parameters of a fitted mixture: standard errors and confidence intervals."""
+"""How well the rows tell the parameters of a fitted mixture: standard errors, confidence intervals, the bootstrap."""
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mixtures.bootstrap import KINDS as BOOTSTRAPS
+from mixtures.bootstrap import Bootstrap, Labelled, drawn_table, fitted_to, resampled, summarised
 from mixtures.checks import read_weights, without_zeros
+from mixtures.distributions.base import generator_of
 from mixtures.engine.plan import Floats
-from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning
-from mixtures.free_numbers import EDGE
+from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning, ParameterError
+from mixtures.free_numbers import EDGE, HELD
 from mixtures.information import Derivatives, check_kind, covariance_of, differentiate, root_of
 from mixtures.intervals import Estimate, Estimates, check_level, interval
 from mixtures.knowledge import read_knowledge
+from mixtures.parts import take_apart
+from mixtures.replicates import Refits
+from mixtures.runs import safe_log
 from mixtures.scores import Mixture, responsibilities_of
 from mixtures.table import Table
 from mixtures.warn import warn
@@ -22,6 +29,8 @@ from mixtures.warn import warn
 FARTHEST = 0.05
 """Newton decrement of the objective, in squared standard errors, up to which a fit counts as ended."""
 MOST_NAMED = 8
+DRAWN_CELLS = 2**22
+"""Rows times columns of draws that are kept at a time."""
 METHODS = {"observed": "observed information", "opg": "outer products of scores", "sandwich": "sandwich"}
 
 
@@ -31,6 +40,16 @@ class Uncertainty:
     @abstractmethod
     def _state(self) -> tuple[list[Any], Floats]:
         """Components and weights."""
+
+    @abstractmethod
+    def _checked(self) -> tuple[list[Any], Any]:
+        """Components as they are listed, and settings."""
+
+    @abstractmethod
+    def _n_threads(self) -> int:
+        """Threads to use."""
+
+    n_jobs: Any
 
     @abstractmethod
     def _evaluate(self, X: Any, *wanted: str, finite: bool = True) -> dict[str, Any]:
@@ -120,6 +139,102 @@ class Uncertainty:
             rows.append(Estimate(k, column, number.name, number.value, float(error), low, high, note))
         _warn(mixture, rows, found.undetermined, found.decrement)
         return Estimates(rows, float(level), METHODS[kind], found.matrix, _implementation(X))
+
+    def bootstrap(
+        self,
+        X: Any,
+        n_replicates: int = 1000,
+        *,
+        kind: str = "nonparametric",
+        sample_weight: Any = None,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> Bootstrap:
+        """What the parameters do when the sample changes: the same fit to very many samples, each from the parameters at hand.
+
+        Parameters
+        ----------
+        X, sample_weight : those of the fit.
+        n_replicates : int >= 2, samples.
+        kind : "nonparametric" for rows drawn from X with replacement, by their weights; "parametric" for draws of this mixture,
+            in which cells are missing where they are in X. Samples have as many rows as X, or as its weights sum up to.
+        random_state : seed, Generator, RandomState or None.
+        n_jobs : int or None, threads; None for those of the model. Results have the same bits for any number.
+
+        Returns
+        -------
+        :class:`~mixtures.bootstrap.Bootstrap`: its ``replicates``, ``standard_errors`` and ``confidence_intervals``.
+
+        Notes
+        -----
+        Components that have changed places are put back, see :mod:`mixtures.bootstrap`. A maximum near the one at hand is
+        followed, and no other one is sought. Labels or responsibilities of a fit are not taken into account.
+
+        Examples
+        --------
+        >>> from mixtures import GeneralMixtureModel
+        >>> from mixtures.distributions import Exponential
+        >>> x = [0.5, 1.0, 1.5, 3.0]
+        >>> found = GeneralMixtureModel(Exponential(), 1).fit(x).bootstrap(x, 100, random_state=0)
+        >>> found.replicates.shape
+        (100, 2)
+        >>> row = found.confidence_intervals(0.9).of(0, "rate")
+        >>> row.low < row.estimate < row.high
+        True
+        """
+        if not isinstance(n_replicates, (int, np.integer)) or n_replicates < 2:
+            raise ParameterError(f"n_replicates must be a whole number >= 2, found {n_replicates!r}")
+        if kind not in BOOTSTRAPS:
+            raise ParameterError(f"kind must be one of {BOOTSTRAPS}, found {kind!r}")
+        components, mixing = self._state()
+        joint = self._evaluate(X, "density", finite=False)["density"]
+        whole = Table.read(X)
+        weights = read_weights(sample_weight, whole.n_rows)
+        table, used = without_zeros(whole, weights)
+        seen = joint if weights is None else joint[weights > 0]
+        bad = np.flatnonzero(~(seen > -np.inf))
+        if len(bad):
+            raise DataError(f"row {table.row(bad[0])} has density zero under every component, which no fit leaves")
+        _, settings = self._checked()
+        if settings.e_step.draws:
+            raise ParameterError("bootstrap: a stochastic E-step has no end that could be followed; fit with another one")
+        total = table.n_rows if used is None else max(round(float(used.sum())), 1)
+        shares = None if used is None else used / used.sum()
+        random = generator_of(random_state)
+        n_threads = self._threads(n_jobs)
+        first = Refits(take_apart(components, table), table, safe_log(mixing), settings)
+        complete = first.assembly.unpack(first.start)
+        root = root_of(complete, mixing, table, bool(getattr(self, "learn_weights", True)), ())
+        labelled = [
+            Labelled(k, ", ".join(table.names[j] for j in place), number)
+            for k, place, number in zip(*_places(root), root.numbers, strict=True)
+        ]
+        forms = [
+            [(type(factor), places) for factor, places in zip(part.factors, part.columns, strict=True)]
+            + [(n.name, n.standing == HELD, n.bounds) for n in node.numbers]
+            for part, node in zip(take_apart(complete, table), root.nodes, strict=True)
+        ]
+        if kind == "nonparametric":
+            samples = resampled(shares, table.n_rows, total, int(n_replicates), random)
+            found = list(fitted_to(first, samples, forms, n_threads))
+        else:
+            found = []
+            batch = max(1, DRAWN_CELLS // (total * table.n_columns))
+            for begin in range(0, int(n_replicates), batch):
+                count = min(batch, int(n_replicates) - begin)
+                rows = np.arange(total) if shares is None else random.choice(table.n_rows, total, p=shares)
+                drawn = drawn_table(take_apart(complete, table), mixing, table, total * count, np.tile(rows, count), random)
+                refits = Refits(take_apart(complete, drawn), drawn, safe_log(mixing), settings)
+                samples = ((place * total, (place + 1) * total) for place in range(count))
+                found += list(fitted_to(refits, samples, forms, n_threads))
+        return summarised(found, labelled, kind, _implementation(X))
+
+    def _threads(self, n_jobs: Any) -> int:
+        """Threads that a number of jobs stands for; None: those of the model."""
+        other = copy.copy(self)
+        if n_jobs is not None:
+            other.n_jobs = n_jobs
+        return other._n_threads()
 
     def _derivatives(self, X: Any, sample_weight: Any, labels: Any, responsibilities: Any) -> tuple[Derivatives, Sequence[str]]:
         components, mixing = self._state()

@@ -17,8 +17,8 @@ LAYERS = [
     {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
     {"distributions", "priors"},
     {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics", "free_numbers", "scores", "information", "intervals"},
-    {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},
-    {"criteria", "model", "output", "position", "streaming", "uncertainty", "watching"},
+    {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "replicates", "runs", "sample", "settings", "spikes"},
+    {"bootstrap", "criteria", "model", "output", "position", "streaming", "uncertainty", "watching"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = len(LAYERS)  # whatever shows, stores or tests models

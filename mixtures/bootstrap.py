@@ -1,0 +1,249 @@
+"""The bootstrap of a fitted mixture: the same fit to very many samples, and what its parameters do from one to the next.
+
+Each sample is fitted from the parameters at hand, so that components hardly ever change places; where they do, they are put back
+by the permutation under which they agree best with the original ones about which rows are whose (Stephens 2000, section 4,
+Journal of the Royal Statistical Society B 62): the largest total of the products of both responsibilities over the rows of the
+sample. Only components of the same form change places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from mixtures.engine.plan import Floats, Ints
+from mixtures.exceptions import DegenerateWarning, FitError, ParameterError
+from mixtures.free_numbers import HELD, Number, Scale, flat_values
+from mixtures.intervals import Estimate, Estimates, check_level
+from mixtures.parts import Parts
+from mixtures.replicates import Refit, Refits, side_by_side
+from mixtures.table import Table
+from mixtures.warn import warn
+
+KINDS = ("nonparametric", "parametric")
+INTERVALS = ("percentile", "basic")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A number among the parameters, and where it stands."""
+
+    component: int
+    column: str
+    number: Number
+
+
+class Fitted(NamedTuple):
+    """The numbers of one fit (m,), None where it failed; its log-likelihood; whether components had changed places."""
+
+    row: Any
+    log_likelihood: float
+    is_swapped: bool
+
+
+class Bootstrap:
+    """What a bootstrap has found.
+
+    Attributes
+    ----------
+    kind : "nonparametric" or "parametric".
+    replicates : (n_replicates, m) the numbers of every fit, its components in the order of the original ones; NaN where a fit failed.
+    log_likelihoods : (n_replicates,) total log-likelihood of every fit on its own sample, with log-priors.
+    n_failed : fits that found no parameters; they are left out of everything else.
+    n_swapped : fits whose components had changed places.
+    """
+
+    def __init__(
+        self, labelled: Sequence[Labelled], replicates: Floats, log_likelihoods: Floats, kind: str, n_swapped: int, implementation: Any
+    ) -> None:
+        self.kind, self.n_swapped = kind, n_swapped
+        self.replicates, self.log_likelihoods = replicates, log_likelihoods
+        self._labelled, self._implementation = labelled, implementation
+        self._sound = ~np.isnan(log_likelihoods)
+        self.n_failed = int(np.sum(~self._sound))
+
+    @property
+    def covariance(self) -> Floats:
+        """(m, m) of the numbers, over the fits."""
+        found = self.replicates[self._sound]
+        centred = found - found.mean(axis=0)
+        return np.asarray(centred.T @ centred / max(len(found) - 1, 1))
+
+    @property
+    def bias(self) -> Floats:
+        """(m,) mean over the fits less the estimate."""
+        return np.asarray(self.replicates[self._sound].mean(axis=0) - [one.number.value for one in self._labelled])
+
+    def standard_errors(self) -> Estimates:
+        """Standard deviations over the fits, with 95% percentile intervals."""
+        return self.confidence_intervals()
+
+    def confidence_intervals(self, level: float = 0.95, kind: str = "percentile") -> Estimates:
+        """Standard errors and confidence intervals.
+
+        Parameters
+        ----------
+        level : float between 0 and 1.
+        kind : "percentile" for quantiles of the fits; "basic" for those of their distances from the estimate, turned about it, on
+            the scale on which a number has no ends (a logarithm, log-odds or itself), so that the interval stays in its range
+            (Davison & Hinkley 1997, section 5.2).
+        """
+        check_level(level)
+        if kind not in INTERVALS:
+            raise ParameterError(f"kind must be one of {INTERVALS}, found {kind!r}")
+        found = self.replicates[self._sound]
+        spread = self.covariance
+        errors = np.sqrt(np.diagonal(spread))
+        ends = np.quantile(found, [0.5 - 0.5 * level, 0.5 + 0.5 * level], axis=0)
+        rows = []
+        for j, one in enumerate(self._labelled):
+            number, error = one.number, float(errors[j])
+            low, high = float(ends[0, j]), float(ends[1, j])
+            if number.standing == HELD:
+                error, low, high = 0.0, number.value, number.value
+            elif kind == "basic":
+                low, high = _turned(number, low, high)
+            note = "" if number.standing == "" else number.reason
+            rows.append(Estimate(one.component, one.column, number.name, number.value, error, low, high, note))
+        words = f"{self.kind} bootstrap, {len(found)} fits, {kind} intervals"
+        return Estimates(rows, float(level), words, spread, self._implementation)
+
+    def __repr__(self) -> str:
+        return repr(self.confidence_intervals())
+
+
+def _turned(number: Number, low: float, high: float) -> tuple[float, float]:
+    """Ends of a basic interval from quantiles of the replicates."""
+    scale = Scale(number.low, number.high)
+    with np.errstate(all="ignore"):
+        inside = all(scale.low < value < scale.high for value in (number.value, low, high))
+        if not inside:  # a replicate or the estimate stands at an end: turned about it on its own scale, and cut off
+            first, last = 2.0 * number.value - high, 2.0 * number.value - low
+            return max(first, scale.low), min(last, scale.high)
+        middle = 2.0 * scale.to_free(number.value)
+        first, last = (scale.from_free(middle - scale.to_free(value)) for value in (high, low))
+    return max(first, number.bounds[0]), min(last, number.bounds[1])
+
+
+def resampled(probabilities: Floats | None, n_rows: int, total: int, n_replicates: int, random: Any) -> Iterator[Ints]:
+    """Counts (n,) of the rows of one sample after the other."""
+    shares = np.full(n_rows, 1.0 / n_rows) if probabilities is None else probabilities
+    for _ in range(n_replicates):
+        yield random.multinomial(total, shares)
+
+
+def numbers_of(refit: Refit) -> tuple[Floats, list[Floats]]:
+    """Weights (k,) and the numbers of every component of a fit."""
+    values = [np.array([v for factor in part.factors for v in flat_values(factor)]) for part in refit.parts()]
+    return np.exp(refit.log_weights), values
+
+
+def order_of(refit: Refit, refits: Refits, forms: Sequence[Any]) -> Ints:
+    """Which of a fit's components stands for each of the original ones."""
+    k = len(forms)
+    if k == 1:
+        return np.arange(1)
+    before = refit.before if refit.before is not None else refit.posterior(refits.start, refits.log_weights)
+    after = refit.posterior()
+    weights = refit.problem.weights
+    agreement = (before * weights[:, None] if weights.size else before).T @ after
+    apart = np.array([[own != other for other in forms] for own in forms])
+    agreement[apart] = -1e3 * max(float(agreement.sum()), 1.0)
+    return np.asarray(linear_sum_assignment(-agreement)[1])
+
+
+def fitted_to(refits: Refits, samples: Iterable[Any], forms: Sequence[Any], n_threads: int) -> Iterator[Fitted]:
+    """The fits to samples: counts of rows, or pairs of the first and the last but one of a run of them."""
+
+    def fitted(sample: Any) -> Fitted:
+        refit = refits.of_rows(*sample) if isinstance(sample, tuple) else refits.of_counts(sample)
+        if refit.failed:
+            return Fitted(None, np.nan, False)
+        order = order_of(refit, refits, forms)
+        weights, values = numbers_of(refit)
+        row = np.concatenate([weights[order], *[values[place] for place in order]])
+        return Fitted(row, refit.log_likelihood, bool((order != np.arange(len(order))).any()))
+
+    yield from side_by_side(fitted, samples, n_threads)
+
+
+def summarised(found: Sequence[Fitted], labelled: Sequence[Labelled], kind: str, implementation: Any) -> Bootstrap:
+    """What the fits to all samples say.
+
+    Raises
+    ------
+    FitError : no sample could be fitted.
+    """
+    failed = sum(one.row is None for one in found)
+    if failed == len(found):
+        raise FitError("bootstrap: no sample could be fitted")
+    if failed:
+        warn(f"bootstrap: {failed} of {len(found)} samples could not be fitted, and are left out", DegenerateWarning)
+    nothing = np.full(len(labelled), np.nan)
+    replicates = np.array([nothing if one.row is None else one.row for one in found])
+    for j, label in enumerate(labelled):
+        if label.number.period:  # the nearest of the angles that mean the same
+            replicates[:, j] -= label.number.period * np.rint((replicates[:, j] - label.number.value) / label.number.period)
+    values = np.array([one.log_likelihood for one in found])
+    return Bootstrap(labelled, replicates, values, kind, sum(one.is_swapped for one in found), implementation)
+
+
+def drawn_table(parts: Sequence[Parts], weights: Floats, table: Table, n: int, rows: Ints, random: Any) -> Table:
+    """A table of draws of a mixture, in which cells are missing as they are in `rows` (n,) of the `table`.
+
+    Parameters
+    ----------
+    parts : of k components over the table.
+    weights : (k,).
+    """
+    counts = random.multinomial(n, weights / weights.sum())
+    columns: dict[int, list[Any]] = {}
+    for part, count in zip(parts, counts.tolist(), strict=True):
+        for places, factor in zip(part.columns, part.factors, strict=True):
+            values = np.asarray(_sampler(factor)(count, random)).reshape(count, len(places))
+            for place, column in enumerate(places):
+                columns.setdefault(column, []).append(values[:, place])
+    order = random.permutation(n)
+    found = []
+    for j in range(table.n_columns):
+        if j not in columns:  # which no component describes
+            found.append(np.zeros(n))
+            continue
+        values = np.concatenate([np.asarray(part, dtype=None if table.is_numeric(j) else object) for part in columns[j]])[order]
+        values = values.astype(np.float64) if table.is_numeric(j) else values
+        missing = _missing(table, j)[rows]
+        if missing.any():
+            values[missing] = np.nan if table.is_numeric(j) else None
+        found.append(values)
+    return Table(found, table.names, n, table.named)
+
+
+def _missing(table: Table, column: int) -> Any:
+    """Which cells of a column are missing (n,)."""
+    values = table.numbers(column) if table.is_numeric(column) else table.codes(column, ())
+    return np.isnan(values)
+
+
+def _sampler(factor: Any) -> Any:
+    """The method that draws rows of a factor.
+
+    Raises
+    ------
+    ParameterError : there is none, or what rows are drawn by is not known.
+    """
+    sample = getattr(factor, "sample", None)
+    if sample is None:
+        raise ParameterError(f"bootstrap: {type(factor).__name__} has no method sample; use kind='nonparametric'")
+    inner = factor
+    while hasattr(inner, "base"):
+        inner = inner.base
+    if "trials" in signature(inner.sample).parameters:
+        raise ParameterError(
+            f"bootstrap: the numbers of trials of rows are no part of a {type(inner).__name__}; use kind='nonparametric'"
+        )
+    return sample
