@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from mixtures.engine.plan import Floats
 
 FREE, HELD, EDGE = "", "held", "edge"
 """Standings of a number: estimated by an ordinary maximum; known beforehand; estimated at an end, where there is no such maximum."""
+AT_END = "at the end of its range"
 FAR = 1e9
 """Ends beyond it are as good as none: 1e10 degrees of freedom."""
 ON_BOUND = 1e-9
@@ -64,6 +66,8 @@ class Group:
     capped : whether derivatives of a likelihood change within a step of 1 in these coordinates, whatever the rows: so it is with
         logarithms, and not with locations, whose unit is the column's.
     corner : why the likelihood has no second derivative; "" if it has one.
+    owners : of a group whose coordinates belong to one number each, which one; None for others.
+    remade : this group with some of its numbers, by place and reason, taken for estimates at an edge; where there are owners.
     tie : what the same parameter of other components, one and the same number, has in common with it; None if it is not tied.
     """
 
@@ -74,7 +78,18 @@ class Group:
     jacobian: Floats
     capped: bool
     corner: str = ""
+    owners: list[int] | None = None
+    remade: Callable[[dict[int, str]], Group] | None = None
     tie: Any = None
+
+    def without(self, coordinates: Mapping[int, str]) -> Group:
+        """This group with the numbers of these coordinates taken for estimates at an edge, for these reasons: all of them, where
+        they cannot be parted."""
+        if self.owners is None or self.remade is None:
+            return self.without_coordinates(next(iter(coordinates.values())))
+        new = self.remade({self.owners[place]: reason for place, reason in coordinates.items()})
+        numbers = [replace(n, name=old.name, period=old.period) for n, old in zip(new.numbers, self.numbers, strict=True)]
+        return replace(new, path=self.path, numbers=numbers, tie=self.tie, corner=self.corner)
 
     def without_coordinates(self, reason: str) -> Group:
         """This group, its free numbers taken for estimates at an edge."""
@@ -269,6 +284,7 @@ def _scalars_group(
     held: set[int],
     bounds: tuple[float, float],
     joined: Callable[[list[Any]], Any],
+    edges: Mapping[int, str] = MappingProxyType({}),
 ) -> Group:
     """Numbers that each have an interval of their own."""
     is_free = isinstance(constraint, Angle)
@@ -281,9 +297,11 @@ def _scalars_group(
         elif isinstance(constraint, Whole):
             number = replace(number, standing=EDGE, reason="a whole number")
         elif not is_free and not constraint.low < value < constraint.high:
-            number = replace(number, standing=EDGE, reason="at the end of its range")
+            number = replace(number, standing=EDGE, reason=AT_END)
         elif any(math.isfinite(bound) and abs(value - bound) <= ON_BOUND * abs(bound) for bound in bounds):
             number = replace(number, standing=EDGE, reason="at its bound")
+        elif j in edges:
+            number = replace(number, standing=EDGE, reason=edges[j])
         else:
             free.append(j)
         numbers.append(number)
@@ -299,14 +317,24 @@ def _scalars_group(
                 moved[j] = scale.from_free(float(u[place]))
         return joined(moved)
 
-    return Group(name, numbers, start, value_at, jacobian, not scale.is_free)
+    def remade(more: dict[int, str]) -> Group:
+        return _scalars_group(name, values, keys, constraint, held, bounds, joined, {**edges, **more})
+
+    return Group(name, numbers, start, value_at, jacobian, not scale.is_free, owners=free, remade=remade)
 
 
-def simplex_group(name: str, values: Sequence[float], keys: Sequence[str], held: set[int], rest: float = 0.0) -> Group:
+def simplex_group(
+    name: str,
+    values: Sequence[float],
+    keys: Sequence[str],
+    held: set[int],
+    rest: float = 0.0,
+    edges: Mapping[int, str] = MappingProxyType({}),
+) -> Group:
     """Probabilities, of which those held stay and zeros are at an edge: log-ratios of the others to the largest of them, or to a
     cell of probability `rest` that has no number of its own."""
     shares = np.array([*values, rest])
-    free = [j for j in range(len(values)) if j not in held and values[j] > 0.0]
+    free = [j for j in range(len(values)) if j not in held and j not in edges and values[j] > 0.0]
     pool = [*free, len(values)] if rest > 0.0 else free
     numbers = []
     for j, (value, key) in enumerate(zip(values, keys, strict=True)):
@@ -316,11 +344,10 @@ def simplex_group(name: str, values: Sequence[float], keys: Sequence[str], held:
         elif len(values) == 1:
             number = replace(number, standing=HELD, reason="the only one")
         elif j not in free:
-            number = replace(number, standing=EDGE, reason="at the end of its range")
+            number = replace(number, standing=EDGE, reason=edges.get(j, AT_END))
         elif len(pool) < 2:
-            number = replace(number, standing=HELD, reason="what the others leave")
-            if not held:
-                number = replace(number, standing=EDGE, reason="at the end of its range")
+            standing, reason = (HELD, "what the others leave") if len(held) == len(values) - 1 else (EDGE, AT_END)
+            number = replace(number, standing=standing, reason=reason)
         numbers.append(number)
     if len(pool) < 2:
         return _held_group(name, numbers, tuple(values))
@@ -340,7 +367,10 @@ def simplex_group(name: str, values: Sequence[float], keys: Sequence[str], held:
         found[moving] = ratios * found[reference]
         return tuple(found[: len(values)].tolist())
 
-    return Group(name, numbers, start, value_at, jacobian, True)
+    def remade(more: dict[int, str]) -> Group:
+        return simplex_group(name, values, keys, held, rest, {**edges, **more})
+
+    return Group(name, numbers, start, value_at, jacobian, True, owners=moving, remade=remade)
 
 
 def _direction_group(name: str, value: Sequence[float], labels: Sequence[str]) -> Group:

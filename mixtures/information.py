@@ -114,11 +114,12 @@ def differentiate(mixture: Mixture, table: Table, weights: Floats | None, poster
         chosen = np.arange(first, min(first + rows, table.n_rows))
         part = table if len(chosen) == table.n_rows else table.take(chosen)
         scores, curved = mixture.differentiate_given(part, share[chosen], posterior[chosen])
-        scores = scores @ tied
+        if p < mixture.size:
+            scores, curved = scores @ tied, tied.T @ curved @ tied
         weighted = scores * share[chosen, None]
         total += weighted.sum(axis=0)
         outer += weighted.T @ scores
-        hessian += tied.T @ curved @ tied
+        hessian += curved
     gradient, prior = mixture.prior()
     return Derivatives(mixture, tied, total + gradient @ tied, -hessian, outer, -(tied.T @ prior @ tied))
 

@@ -14,7 +14,7 @@ The step is chosen, for every coordinate, where two of them agree best. Rounding
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ import numpy as np
 from mixtures.assembly import Assembly
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError, ParameterError
-from mixtures.free_numbers import FREE, Group, Number, groups_of, rebuilt, simplex_group
+from mixtures.free_numbers import AT_END, FREE, Group, Number, groups_of, rebuilt, simplex_group
 from mixtures.parts import Parts, block_of
 from mixtures.table import Table
 
@@ -37,6 +37,10 @@ LADDER = 2.0 ** -np.arange(-1.0, 5.0)
 """Steps that are tried, times the first guess."""
 SMOOTH = 1e-3
 """By how much the two steps that agree best may differ in the curvature, over the mean square of the score."""
+LEAST_INFORMATION = 0.1
+"""About a logarithm or log-odds, below which a standard error is above 3 and the number as good as at an end of its range: with
+probabilities, the number of rows that are expected to have it."""
+ROUNDS = 24
 SAMPLE = 2048
 """Rows that a step is chosen on: those that belong to the component most."""
 CELLS = 2**22
@@ -148,70 +152,105 @@ class Leaf(Node):
             rows = np.sort(np.argpartition(-share, SAMPLE)[:SAMPLE])
         sample, weights = table.take(rows), share[rows]
         weights = weights / weights.sum() if weights.sum() > 0 else weights
-        spread = [_spread(table, self.columns)] * self.size
-        bad = []
-        for q in range(self.size):
-            step = 1e-3 * (1.0 if self.capped[q] else spread[q])
-            step, usable = self._step(sample, weights, q, step)
-            self.steps[q] = step
-            if not usable:
-                bad.append(q)
-        if bad:
-            self._give_up(bad)
+        self.steps = np.where(self.capped, 1e-3, 1e-3 * _spread(table, self.columns))
+        self.steps = np.maximum(self.steps, 64.0 * np.spacing(np.abs(self.start)))
+        reasons = self._choose_steps(sample, weights, float(share.sum()))
+        if reasons:
+            self._give_up(reasons)
 
-    def _give_up(self, bad: Iterable[int]) -> None:
-        """Take the groups of coordinates in which the log-density is not smooth for estimates at an edge."""
-        kept, at = np.ones(self.size, dtype=bool), 0
-        groups = []
+    def _give_up(self, bad: Mapping[int, str]) -> None:
+        """Take numbers in which there is no ordinary maximum, by coordinate, with the reasons, for estimates at an edge."""
+        groups, steps, at = [], [], 0
         for group in self.groups:
-            end = at + len(group.start)
-            if any(at <= q < end for q in bad):
-                kept[at:end] = False
-                group = group.without_coordinates(group.corner or "the likelihood is not smooth in it")
-            groups.append(group)
-            at = end
-        steps = self.steps[kept]
+            size = len(group.start)
+            own = {q - at: reason for q, reason in bad.items() if at <= q < at + size}
+            new = group.without(own) if own else group
+            kept = [place for place in range(size) if place not in own] if len(new.start) else []
+            steps += [self.steps[at + place] for place in kept]
+            groups.append(new)
+            at += size
         self.groups = groups
         self._arrange()
-        self.steps = steps
+        self.steps = np.array(steps)
 
     def _axis(self, q: int, step: float) -> Floats:
         direction = np.zeros(self.size)
         direction[q] = step
         return direction
 
-    def _step(self, table: Table, weights: Floats, q: int, step: float) -> tuple[float, bool]:
-        """A good step of one coordinate, and whether the log-density is smooth there."""
+    def _choose_steps(self, table: Table, weights: Floats, total: float) -> dict[int, str]:
+        """Good steps of all coordinates, and why there is no ordinary maximum in those where there is none; `total` is the weight of
+        all rows."""
+        rough = [group.corner or "the likelihood is not smooth in it" for group in self.groups for _ in group.start]
         seen = weights > 0
-        for _ in range(12):  # until a step moves the log-density of a typical row by about STEP
-            if self.start[q] + step == self.start[q]:
-                return step, False
-            f = self._evaluate(table, [self.start + self._axis(q, step), self.start - self._axis(q, step)])[seen]
-            if not np.isfinite(f).all():
-                step /= 8.0
-                continue
-            score = (f[:, 0] - f[:, 1]) / (2.0 * step)
-            size = float(np.sqrt(weights[seen] @ score**2))
-            goal = STEP / size if size > 0 else step
-            if self.capped[q] or size == 0:
-                goal = min(goal, STEP if self.capped[q] else step)
-            if not np.isfinite(goal) or 0.5 < goal / step < 2.0:
+        if not seen.any():
+            return {}
+        reasons: dict[int, str] = {}
+        sizes = np.zeros(self.size)
+        moving = list(range(self.size))
+        for _ in range(ROUNDS):  # until a step moves the log-density of a typical row by about STEP
+            f = self._differences(table, moving)[seen]
+            later = []
+            for place, q in enumerate(moving):
+                step, (up, down) = self.steps[q], f[:, place].T
+                if not (np.isfinite(up).all() and np.isfinite(down).all()):
+                    self.steps[q] = step / 8.0
+                    if self.start[q] + self.steps[q] == self.start[q]:
+                        reasons[q] = rough[q]
+                    else:
+                        later.append(q)
+                    continue
+                sizes[q] = np.sqrt(weights[seen] @ ((up - down) / (2.0 * step)) ** 2)
+                goal = STEP / sizes[q] if sizes[q] > 0 else step
+                if self.capped[q]:
+                    goal = min(goal, STEP)
+                if np.isfinite(goal) and not 0.5 < goal / step < 2.0:
+                    self.steps[q] = goal
+                    later.append(q)
+            moving = later
+            if not moving:
                 break
-            step = goal
-        else:
-            return step, bool(np.isfinite(f).all())
-        if self.corner[q]:
-            return 1e-5 * step, True
-        curvatures = []
-        for rung in LADDER:
-            f = self._evaluate(table, [self.start, *self._stencil(self._axis(q, rung * step))])[seen]
-            curvatures.append(float(weights[seen] @ _second(f)) / (rung * step) ** 2 if np.isfinite(f).all() else np.nan)
-        differences = np.abs(np.diff(curvatures))
-        if not np.isfinite(differences).any():
-            return step, False
-        best = int(np.nanargmin(differences))
-        scale = max(size**2, abs(curvatures[best + 1]))
-        return float(LADDER[best + 1] * step), bool(differences[best] <= SMOOTH * scale)
+        reasons |= {q: rough[q] for q in moving if not sizes[q] > 0}
+        smooth = []
+        for q in range(self.size):
+            if q in reasons:
+                continue
+            if self.capped[q] and total * sizes[q] ** 2 < LEAST_INFORMATION:
+                reasons[q] = AT_END
+            elif self.corner[q]:
+                self.steps[q] *= 1e-5
+            else:
+                smooth.append(q)
+        return reasons | self._climb_down(table, weights, smooth, sizes, rough)
+
+    def _differences(self, table: Table, moving: Sequence[int]) -> Floats:
+        """Log-densities (n, coordinates, 2) one step up and one down."""
+        directions = [self._axis(q, self.steps[q]) for q in moving]
+        f = self._evaluate(table, [self.start + sign * d for d in directions for sign in (1.0, -1.0)])
+        return f.reshape(table.n_rows, len(directions), 2)
+
+    def _climb_down(self, table: Table, weights: Floats, smooth: Sequence[int], sizes: Floats, rough: Sequence[str]) -> dict[int, str]:
+        """Of the steps of a ladder, take those where second derivatives agree best; say where none agree."""
+        seen = weights > 0
+        reasons: dict[int, str] = {}
+        for q in smooth:
+            rungs = [self._axis(q, rung * self.steps[q]) for rung in LADDER]
+            f = self._evaluate(table, [self.start, *[place for rung in rungs for place in self._stencil(rung)]])[seen]
+            curvatures = []
+            for number, rung in enumerate(LADDER):
+                width = 2 * len(OFFSETS)
+                values = np.column_stack([f[:, 0], f[:, 1 + width * number : 1 + width * (number + 1)]])
+                known = np.isfinite(values).all()
+                curvatures.append(float(weights[seen] @ _second(values)) / (rung * self.steps[q]) ** 2 if known else np.nan)
+            differences = np.abs(np.diff(curvatures))
+            if not np.isfinite(differences).any():
+                reasons[q] = rough[q]
+                continue
+            best = int(np.nanargmin(differences))
+            if not differences[best] <= SMOOTH * max(sizes[q] ** 2, abs(curvatures[best + 1])):
+                reasons[q] = rough[q]
+            self.steps[q] *= LADDER[best + 1]
+        return reasons
 
     def differentiate(self, table: Table, share: Floats) -> tuple[Floats, Floats]:
         n, q = table.n_rows, self.size
@@ -393,6 +432,10 @@ class Mixture(Joint):
 
     def prepare_given(self, table: Table, share: Floats, posterior: Floats) -> None:
         """As :meth:`prepare`, given the responsibilities (n, k)."""
+        belongs = share @ posterior
+        few = {place: AT_END for place, k in enumerate(self.group.owners or []) if belongs[k] < LEAST_INFORMATION}
+        if few:
+            self.group = self.group.without(few)
         for k, node in enumerate(self.nodes):
             node.prepare(table, share * posterior[:, k])
         self._refresh()
