@@ -160,4 +160,5 @@ def covariance_of(derivatives: Derivatives, kind: str) -> Covariance:
     matrix[unknown] = np.nan
     matrix[:, unknown] = np.nan
     slope = derivatives.gradient / unit
-    return Covariance(matrix, undetermined, float(slope @ inverse @ slope))
+    rising = vectors[:, ~sound].T @ slope
+    return Covariance(matrix, undetermined, float(slope @ inverse @ slope + rising @ rising))

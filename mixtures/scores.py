@@ -201,7 +201,7 @@ class Leaf(Node):
                         later.append(q)
                     continue
                 sizes[q] = np.sqrt(weights[seen] @ ((up - down) / (2.0 * step)) ** 2)
-                goal = STEP / sizes[q] if sizes[q] > 0 else step
+                goal = STEP / sizes[q] if sizes[q] > 0 else STEP if self.capped[q] else step
                 if self.capped[q]:
                     goal = min(goal, STEP)
                 if np.isfinite(goal) and not 0.5 < goal / step < 2.0:
@@ -215,13 +215,11 @@ class Leaf(Node):
         for q in range(self.size):
             if q in reasons:
                 continue
-            if self.capped[q] and total * sizes[q] ** 2 < LEAST_INFORMATION:
-                reasons[q] = AT_END
-            elif self.corner[q]:
+            if self.corner[q]:
                 self.steps[q] *= 1e-5
             else:
                 smooth.append(q)
-        return reasons | self._climb_down(table, weights, smooth, sizes, rough)
+        return reasons | self._climb_down(table, weights, smooth, sizes, rough, total)
 
     def _differences(self, table: Table, moving: Sequence[int]) -> Floats:
         """Log-densities (n, coordinates, 2) one step up and one down."""
@@ -229,8 +227,10 @@ class Leaf(Node):
         f = self._evaluate(table, [self.start + sign * d for d in directions for sign in (1.0, -1.0)])
         return f.reshape(table.n_rows, len(directions), 2)
 
-    def _climb_down(self, table: Table, weights: Floats, smooth: Sequence[int], sizes: Floats, rough: Sequence[str]) -> dict[int, str]:
-        """Of the steps of a ladder, take those where second derivatives agree best; say where none agree."""
+    def _climb_down(
+        self, table: Table, weights: Floats, smooth: Sequence[int], sizes: Floats, rough: Sequence[str], total: float
+    ) -> dict[int, str]:
+        """Of the steps of a ladder, take those where second derivatives agree best; say where none agree, or there is no curvature."""
         seen = weights > 0
         reasons: dict[int, str] = {}
         for q in smooth:
@@ -247,7 +247,10 @@ class Leaf(Node):
                 reasons[q] = rough[q]
                 continue
             best = int(np.nanargmin(differences))
-            if not differences[best] <= SMOOTH * max(sizes[q] ** 2, abs(curvatures[best + 1])):
+            size = max(sizes[q] ** 2, abs(curvatures[best + 1]))
+            if self.capped[q] and total * size < LEAST_INFORMATION:
+                reasons[q] = AT_END
+            elif not differences[best] <= SMOOTH * size:
                 reasons[q] = rough[q]
             self.steps[q] *= LADDER[best + 1]
         return reasons
