@@ -24,7 +24,7 @@ from mixtures.engine.plan import FLOORED, NO_FLOATS, NO_LABELS, PROGRESS, Floats
 from mixtures.engine.search import try_moves, try_starts
 from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED
 from mixtures.engine.team import run_together
-from mixtures.exceptions import MixturesError
+from mixtures.exceptions import MixturesError, ParameterError
 from mixtures.initialise import KINDS, LLOYD_ITERATIONS, SOFTNESS, START_STEPS
 from mixtures.knowledge import NOTHING
 from mixtures.parts import Parts
@@ -143,7 +143,9 @@ class Refits:
             return self._refit(self._problem(rows, 0, len(drawn), weights), rows)
         return self._in_python(drawn, weights)
 
-    def searched(self, first: int, stop: int, moves: Ints, n_starts: int, seed: int) -> Refit:
+    def searched(
+        self, first: int, stop: int, moves: Ints, n_starts: int, seed: int, finalists: int = FINALISTS
+    ) -> Refit:
         """The best fit to a run of rows from several starts.
 
         Parameters
@@ -153,7 +155,10 @@ class Refits:
             they are. A component of weight 0 that is given them splits the other.
         n_starts : starts from clusters of these rows, besides.
         seed : of the starts.
+        finalists : starts that go on to their ends.
         """
+        if not self.is_compiled:
+            raise ParameterError("components that live in Python only can be fitted to many samples from one start alone")
         problem = self._problem(self._columns, first, stop, NO_FLOATS)
         m, k = stop - first, len(self.log_weights)
         ones, order = np.ones(m), np.arange(m)
@@ -176,7 +181,7 @@ class Refits:
             courses += self._courses(problem, outputs)
         alive = [course for course in courses if course.status in (CONTINUE, CONVERGED, EXHAUSTED)]
         ranked = sorted(alive or courses, key=lambda course: -_height(course))
-        ended = [self._ended(course, self._columns) for course in ranked[:FINALISTS]]
+        ended = [self._ended(course, self._columns) for course in ranked[:finalists]]
         return max(ended, key=lambda refit: (not refit.failed, not refit.floored, np.nan_to_num(refit.log_likelihood, nan=-np.inf)))
 
     def _outputs(self, count: int) -> tuple[Any, ...]:
