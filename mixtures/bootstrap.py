@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,15 +17,22 @@ from scipy.optimize import linear_sum_assignment
 
 from mixtures.engine.plan import Floats, Ints
 from mixtures.exceptions import DegenerateWarning, FitError, ParameterError
-from mixtures.free_numbers import HELD, Number, Scale, flat_values
+from mixtures.free_groups import HELD, Number, Scale
+from mixtures.free_numbers import flat_values
+from mixtures.information import root_of
 from mixtures.intervals import Estimate, Estimates, check_level
-from mixtures.parts import Parts
+from mixtures.parts import take_apart
 from mixtures.replicates import Refit, Refits, side_by_side
+from mixtures.resamples import drawn_table, resampled
+from mixtures.runs import safe_log
+from mixtures.settings import Settings
 from mixtures.table import Table
 from mixtures.warn import warn
 
 KINDS = ("nonparametric", "parametric")
 INTERVALS = ("percentile", "basic")
+DRAWN_CELLS = 2**22
+"""Rows times columns of draws that are kept at a time."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +58,20 @@ class Bootstrap:
     Attributes
     ----------
     kind : "nonparametric" or "parametric".
-    replicates : (n_replicates, m) the numbers of every fit, its components in the order of the original ones; NaN where a fit failed.
+    replicates : (n_replicates, m) the numbers of every fit, its components in the order of the original ones; NaN where it failed.
     log_likelihoods : (n_replicates,) total log-likelihood of every fit on its own sample, with log-priors.
     n_failed : fits that found no parameters; they are left out of everything else.
     n_swapped : fits whose components had changed places.
     """
 
     def __init__(
-        self, labelled: Sequence[Labelled], replicates: Floats, log_likelihoods: Floats, kind: str, n_swapped: int, implementation: Any
+        self,
+        labelled: Sequence[Labelled],
+        replicates: Floats,
+        log_likelihoods: Floats,
+        kind: str,
+        n_swapped: int,
+        implementation: Any,
     ) -> None:
         self.kind, self.n_swapped = kind, n_swapped
         self.replicates, self.log_likelihoods = replicates, log_likelihoods
@@ -130,13 +142,6 @@ def _turned(number: Number, low: float, high: float) -> tuple[float, float]:
     return max(first, number.bounds[0]), min(last, number.bounds[1])
 
 
-def resampled(probabilities: Floats | None, n_rows: int, total: int, n_replicates: int, random: Any) -> Iterator[Ints]:
-    """Counts (n,) of the rows of one sample after the other."""
-    shares = np.full(n_rows, 1.0 / n_rows) if probabilities is None else probabilities
-    for _ in range(n_replicates):
-        yield random.multinomial(total, shares)
-
-
 def numbers_of(refit: Refit) -> tuple[Floats, list[Floats]]:
     """Weights (k,) and the numbers of every component of a fit."""
     values = [np.array([v for factor in part.factors for v in flat_values(factor)]) for part in refit.parts()]
@@ -155,6 +160,55 @@ def order_of(refit: Refit, refits: Refits, forms: Sequence[Any]) -> Ints:
     apart = np.array([[own != other for other in forms] for own in forms])
     agreement[apart] = -1e3 * max(float(agreement.sum()), 1.0)
     return np.asarray(linear_sum_assignment(-agreement)[1])
+
+
+def fits_of(
+    components: Sequence[Any],
+    weights: Floats,
+    table: Table,
+    row_weights: Floats | None,
+    settings: Settings,
+    kind: str,
+    n_replicates: int,
+    random: Any,
+    n_threads: int,
+) -> tuple[list[Fitted], list[Labelled]]:
+    """The fits to all samples, and what their numbers are.
+
+    Parameters
+    ----------
+    components, weights : of the fitted mixture.
+    table, row_weights : rows of weights (n,) > 0, or None for 1; the samples have as many rows as these sum up to.
+    settings : of the fit.
+    """
+    total = table.n_rows if row_weights is None else max(round(float(row_weights.sum())), 1)
+    shares = None if row_weights is None else row_weights / row_weights.sum()
+    log_weights = safe_log(weights)
+    refits = Refits(take_apart(components, table), table, log_weights, settings)
+    complete = refits.assembly.unpack(refits.start)
+    root = root_of(complete, weights, table, settings.learn_weights, ())
+    labelled = [
+        Labelled(k, ", ".join(table.names[j] for j in place), number)
+        for k, place, number in zip(root.owners, root.places, root.numbers, strict=True)
+    ]
+    forms = [
+        [(type(factor), places) for factor, places in zip(part.factors, part.columns, strict=True)]
+        + [(n.name, n.standing == HELD, n.bounds) for n in node.numbers]
+        for part, node in zip(take_apart(complete, table), root.nodes, strict=True)
+    ]
+    if kind == "nonparametric":
+        samples = resampled(shares, table.n_rows, total, n_replicates, random)
+        return list(fitted_to(refits, samples, forms, n_threads)), labelled
+    found: list[Fitted] = []
+    batch = max(1, DRAWN_CELLS // (total * table.n_columns))
+    for begin in range(0, n_replicates, batch):
+        count = min(batch, n_replicates - begin)
+        rows = np.arange(total) if shares is None else random.choice(table.n_rows, total, p=shares)
+        drawn = drawn_table(take_apart(complete, table), weights, table, total * count, np.tile(rows, count), random)
+        refits = Refits(take_apart(complete, drawn), drawn, log_weights, settings)
+        runs = [(place * total, (place + 1) * total) for place in range(count)]
+        found += fitted_to(refits, runs, forms, n_threads)
+    return found, labelled
 
 
 def fitted_to(refits: Refits, samples: Iterable[Any], forms: Sequence[Any], n_threads: int) -> Iterator[Fitted]:
@@ -191,59 +245,3 @@ def summarised(found: Sequence[Fitted], labelled: Sequence[Labelled], kind: str,
             replicates[:, j] -= label.number.period * np.rint((replicates[:, j] - label.number.value) / label.number.period)
     values = np.array([one.log_likelihood for one in found])
     return Bootstrap(labelled, replicates, values, kind, sum(one.is_swapped for one in found), implementation)
-
-
-def drawn_table(parts: Sequence[Parts], weights: Floats, table: Table, n: int, rows: Ints, random: Any) -> Table:
-    """A table of draws of a mixture, in which cells are missing as they are in `rows` (n,) of the `table`.
-
-    Parameters
-    ----------
-    parts : of k components over the table.
-    weights : (k,).
-    """
-    counts = random.multinomial(n, weights / weights.sum())
-    columns: dict[int, list[Any]] = {}
-    for part, count in zip(parts, counts.tolist(), strict=True):
-        for places, factor in zip(part.columns, part.factors, strict=True):
-            values = np.asarray(_sampler(factor)(count, random)).reshape(count, len(places))
-            for place, column in enumerate(places):
-                columns.setdefault(column, []).append(values[:, place])
-    order = random.permutation(n)
-    found = []
-    for j in range(table.n_columns):
-        if j not in columns:  # which no component describes
-            found.append(np.zeros(n))
-            continue
-        values = np.concatenate([np.asarray(part, dtype=None if table.is_numeric(j) else object) for part in columns[j]])[order]
-        values = values.astype(np.float64) if table.is_numeric(j) else values
-        missing = _missing(table, j)[rows]
-        if missing.any():
-            values[missing] = np.nan if table.is_numeric(j) else None
-        found.append(values)
-    return Table(found, table.names, n, table.named)
-
-
-def _missing(table: Table, column: int) -> Any:
-    """Which cells of a column are missing (n,)."""
-    values = table.numbers(column) if table.is_numeric(column) else table.codes(column, ())
-    return np.isnan(values)
-
-
-def _sampler(factor: Any) -> Any:
-    """The method that draws rows of a factor.
-
-    Raises
-    ------
-    ParameterError : there is none, or what rows are drawn by is not known.
-    """
-    sample = getattr(factor, "sample", None)
-    if sample is None:
-        raise ParameterError(f"bootstrap: {type(factor).__name__} has no method sample; use kind='nonparametric'")
-    inner = factor
-    while hasattr(inner, "base"):
-        inner = inner.base
-    if "trials" in signature(inner.sample).parameters:
-        raise ParameterError(
-            f"bootstrap: the numbers of trials of rows are no part of a {type(inner).__name__}; use kind='nonparametric'"
-        )
-    return sample

@@ -1,8 +1,8 @@
 """Information about the free numbers of a mixture in its rows, and the covariance of their estimates.
 
-``observed``: minus the second derivative of the log-likelihood (Louis 1982). ``opg``: the sum of outer products of the rows' scores.
-``sandwich``: observed^-1 opg observed^-1, which is right as well where the rows come from no mixture of this form (Huber 1967;
-White 1982, Econometrica 50). With priors, minus the second derivative of their log-density is added to the first two: the
+``observed``: minus the second derivative of the log-likelihood (Louis 1982). ``opg``: the sum of outer products of the rows'
+scores. ``sandwich``: observed^-1 opg observed^-1, which is right as well where the rows come from no mixture of this form (Huber
+1967; White 1982, Econometrica 50). With priors, minus the second derivative of their log-density is added to the first two: the
 covariance is that of the most probable values. Weights of rows mean repetition.
 """
 
@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from mixtures.differences import Leaf, Node
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import ParameterError
 from mixtures.parts import Parts, take_apart
-from mixtures.scores import Factors, Leaf, Mixture, Nested, Node
+from mixtures.scores import Factors, Mixture, Nested
 from mixtures.table import Table
 
 KINDS = ("observed", "opg", "sandwich")
 SINGULAR = 1e-9
-"""Eigenvalue of the information, in coordinates of which each has information 1, up to which nothing is known of a direction: second
-derivatives are right to some ten digits."""
+"""Eigenvalue of the information, in coordinates of which each has information 1, up to which nothing is known of a direction:
+second derivatives are right to some ten digits."""
 LOADING = 1e-4
 """Share of a number's gradient in such directions from which on it is not known itself."""
 CHUNK_CELLS = 2**23

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import ParameterError
 from mixtures.extras import import_extra
-from mixtures.free_numbers import Number, Scale
+from mixtures.free_groups import Number, Scale
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,7 @@ class Estimates(Sequence[Estimate]):
         ParameterError : there is no such row, or the parameter stands on several columns and none is named.
         """
         found = [
-            row
-            for row in self._rows
-            if row.component == component and row.parameter == parameter and column in (None, row.column)
+            row for row in self._rows if row.component == component and row.parameter == parameter and column in (None, row.column)
         ]
         if len(found) != 1:
             own = sorted({(row.column, row.parameter) for row in self._rows if row.component == component})
@@ -99,7 +97,7 @@ class Estimates(Sequence[Estimate]):
         came in, and of pandas where they came in an array."""
         import narwhals as nw
 
-        chosen = backend or self._implementation or import_extra("pandas", "test").__name__
+        chosen: Any = backend or self._implementation or import_extra("pandas", "test").__name__
         columns = {name: [getattr(row, name) for row in self._rows] for name in FIELDS}
         return nw.from_dict(columns, backend=chosen).to_native()
 

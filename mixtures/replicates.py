@@ -143,9 +143,7 @@ class Refits:
             return self._refit(self._problem(rows, 0, len(drawn), weights), rows)
         return self._in_python(drawn, weights)
 
-    def searched(
-        self, first: int, stop: int, moves: Ints, n_starts: int, seed: int, finalists: int = FINALISTS
-    ) -> Refit:
+    def searched(self, first: int, stop: int, moves: Ints, n_starts: int, seed: int, finalists: int = FINALISTS) -> Refit:
         """The best fit to a run of rows from several starts.
 
         Parameters
@@ -175,9 +173,9 @@ class Refits:
         if n_starts:
             outputs = self._outputs(n_starts)
             kinds = np.array([KINDS[number % len(KINDS)] for number in range(n_starts)])
-            rest = (kinds, SOFTNESS, LLOYD_ITERATIONS, START_STEPS)
             fixed = NO_FLOATS if self._control.moves_weights else self.log_weights
-            run_together(1, try_starts, *begun, np.zeros(k, dtype=bool), self.start, fixed, *data, *rest, *outputs)
+            template = (np.zeros(k, dtype=bool), self.start, fixed)
+            run_together(1, try_starts, *begun, *template, *data, kinds, SOFTNESS, LLOYD_ITERATIONS, START_STEPS, *outputs)
             courses += self._courses(problem, outputs)
         alive = [course for course in courses if course.status in (CONTINUE, CONVERGED, EXHAUSTED)]
         ranked = sorted(alive or courses, key=lambda course: -_height(course))
@@ -187,7 +185,13 @@ class Refits:
     def _outputs(self, count: int) -> tuple[Any, ...]:
         k, width = len(self.log_weights), min(SHORT_RUN, self.settings.max_iter) + 1
         progress = np.zeros((count, PROGRESS + self.assembly.problem.sizes.n_plates), np.int64)
-        return np.empty((count, self.start.size)), np.empty((count, k)), np.empty((count, width)), progress, np.zeros(count, np.int64)
+        return (
+            np.empty((count, self.start.size)),
+            np.empty((count, k)),
+            np.empty((count, width)),
+            progress,
+            np.zeros(count, np.int64),
+        )
 
     def _courses(self, problem: Problem, outputs: tuple[Any, ...]) -> list[Course]:
         parameters, log_weights, history, progress, statuses = outputs
@@ -234,7 +238,7 @@ def _height(course: Course) -> float:
 
 
 def side_by_side(function: Callable[[Any], Any], items: Iterable[Any], n_threads: int, batch: int = 256) -> Iterator[Any]:
-    """``function(item)`` of every item, in their order, on so many threads; items are made in the calling thread, some at a time."""
+    """``function(item)`` of every item, in their order, on so many threads; the calling thread makes the items, some at a time."""
     items = iter(items)
     if n_threads == 1:
         yield from map(function, items)

@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 
 from mixtures.bootstrap import KINDS as BOOTSTRAPS
-from mixtures.bootstrap import Bootstrap, Labelled, drawn_table, fitted_to, resampled, summarised
+from mixtures.bootstrap import Bootstrap, fits_of, summarised
 from mixtures.checks import read_weights, without_zeros
 from mixtures.distributions.base import generator_of
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning, ParameterError
-from mixtures.free_numbers import EDGE, HELD
+from mixtures.free_groups import EDGE
 from mixtures.information import Derivatives, check_kind, covariance_of, differentiate, root_of
 from mixtures.intervals import Estimate, Estimates, check_level, interval
 from mixtures.knowledge import read_knowledge
-from mixtures.parts import take_apart
-from mixtures.replicates import Refits
-from mixtures.runs import safe_log
 from mixtures.scores import Mixture, responsibilities_of
 from mixtures.table import Table
 from mixtures.warn import warn
@@ -29,8 +26,6 @@ from mixtures.warn import warn
 FARTHEST = 0.05
 """Newton decrement of the objective, in squared standard errors, up to which a fit counts as ended."""
 MOST_NAMED = 8
-DRAWN_CELLS = 2**22
-"""Rows times columns of draws that are kept at a time."""
 METHODS = {"observed": "observed information", "opg": "outer products of scores", "sandwich": "sandwich"}
 
 
@@ -70,9 +65,7 @@ class Uncertainty:
         >>> round(row.estimate, 6), round(row.standard_error, 6)
         (1.0, 0.5)
         """
-        return self.confidence_intervals(
-            X, 0.95, sample_weight, kind=kind, labels=labels, responsibilities=responsibilities
-        )
+        return self.confidence_intervals(X, 0.95, sample_weight, kind=kind, labels=labels, responsibilities=responsibilities)
 
     def confidence_intervals(
         self,
@@ -120,7 +113,7 @@ class Uncertainty:
         ---------  ------  ---------  --------  ----------  --------  -------
                 0          weight            1           0         1        1  the only one
                 0  0       mean              3    0.935414   1.16662  4.83338
-                0  0       std         1.87083    0.661438  0.935616  3.74088
+                0  0       std         1.87083    0.661438  0.935597  3.74093
         observed information
         """
         check_level(level)
@@ -131,7 +124,7 @@ class Uncertainty:
         errors = np.sqrt(np.diagonal(found.matrix))
         rows = []
         for k, place, number, tie, error, lost in zip(
-            *_places(mixture), mixture.numbers, _is_tied(derivatives), errors, found.undetermined, strict=True
+            mixture.owners, mixture.places, mixture.numbers, _is_tied(derivatives), errors, found.undetermined, strict=True
         ):
             low, high = interval(number, float(error), level)
             note = number.reason if number.standing else "not determined by the rows" if lost else "tied" if tie else ""
@@ -198,35 +191,8 @@ class Uncertainty:
         _, settings = self._checked()
         if settings.e_step.draws:
             raise ParameterError("bootstrap: a stochastic E-step has no end that could be followed; fit with another one")
-        total = table.n_rows if used is None else max(round(float(used.sum())), 1)
-        shares = None if used is None else used / used.sum()
-        random = generator_of(random_state)
-        n_threads = self._threads(n_jobs)
-        first = Refits(take_apart(components, table), table, safe_log(mixing), settings)
-        complete = first.assembly.unpack(first.start)
-        root = root_of(complete, mixing, table, bool(getattr(self, "learn_weights", True)), ())
-        labelled = [
-            Labelled(k, ", ".join(table.names[j] for j in place), number)
-            for k, place, number in zip(*_places(root), root.numbers, strict=True)
-        ]
-        forms = [
-            [(type(factor), places) for factor, places in zip(part.factors, part.columns, strict=True)]
-            + [(n.name, n.standing == HELD, n.bounds) for n in node.numbers]
-            for part, node in zip(take_apart(complete, table), root.nodes, strict=True)
-        ]
-        if kind == "nonparametric":
-            samples = resampled(shares, table.n_rows, total, int(n_replicates), random)
-            found = list(fitted_to(first, samples, forms, n_threads))
-        else:
-            found = []
-            batch = max(1, DRAWN_CELLS // (total * table.n_columns))
-            for begin in range(0, int(n_replicates), batch):
-                count = min(batch, int(n_replicates) - begin)
-                rows = np.arange(total) if shares is None else random.choice(table.n_rows, total, p=shares)
-                drawn = drawn_table(take_apart(complete, table), mixing, table, total * count, np.tile(rows, count), random)
-                refits = Refits(take_apart(complete, drawn), drawn, safe_log(mixing), settings)
-                samples = ((place * total, (place + 1) * total) for place in range(count))
-                found += list(fitted_to(refits, samples, forms, n_threads))
+        random, n_threads = generator_of(random_state), self._threads(n_jobs)
+        found, labelled = fits_of(components, mixing, table, used, settings, kind, int(n_replicates), random, n_threads)
         return summarised(found, labelled, kind, _implementation(X))
 
     def _threads(self, n_jobs: Any) -> int:
@@ -254,18 +220,14 @@ class Uncertainty:
             joint = np.where(known[:, None] & other, -np.inf, joint)
         bad = np.flatnonzero(~(joint.max(axis=1) > -np.inf))
         if len(bad):
-            raise DataError(f"row {table.row(bad[0])} has density zero under every component that it may belong to, which no fit leaves")
+            raise DataError(
+                f"row {table.row(bad[0])} has density zero under every component that it may belong to, which no fit leaves"
+            )
         prior = getattr(self, "weights_prior", None)
         concentrations = [] if prior is None else np.broadcast_to(np.asarray(prior, dtype=float), (len(components),)).tolist()
         learns = bool(getattr(self, "learn_weights", True))
         mixture = root_of(components, mixing, table, learns, concentrations)
         return differentiate(mixture, table, used, responsibilities_of(joint)), table.names
-
-
-def _places(mixture: Mixture) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Component and columns of every number."""
-    k = len(mixture.nodes)
-    return [*range(k), *[j for j, node in enumerate(mixture.nodes) for _ in node.numbers]], mixture.places
 
 
 def _is_tied(derivatives: Derivatives) -> list[bool]:
@@ -289,8 +251,8 @@ def _warn(mixture: Mixture, rows: Sequence[Estimate], undetermined: Any, decreme
         )
     if lost:
         warn(
-            f"the rows do not determine {_listed(lost)}: the log-likelihood is flat in them, or no maximum. Fit fewer components, hold "
-            "some of them or give them a prior.",
+            f"the rows do not determine {_listed(lost)}: the log-likelihood is flat in them, or no maximum. Fit fewer components, "
+            "hold some of them or give them a prior.",
             DegenerateWarning,
         )
     if mixture.unknown:
@@ -298,8 +260,8 @@ def _warn(mixture: Mixture, rows: Sequence[Estimate], undetermined: Any, decreme
         warn(f"{kinds}: declares no parameters that could be differentiated by; they are taken as known", DegenerateWarning)
     if decrement > FARTHEST:
         warn(
-            f"these parameters are no maximum for these rows: some are {decrement**0.5:.2g} standard errors away from it. Give the rows, "
-            "weights and labels of the fit, and fit with a smaller tol.",
+            f"these parameters are no maximum for these rows: some are {decrement**0.5:.2g} standard errors away from it. Give the "
+            "rows, weights and labels of the fit, and fit with a smaller tol.",
             ConvergenceWarning,
         )
 

@@ -1,4 +1,4 @@
-"""The bootstrap: every replicate is the fit to its sample, in its place; samples are what they should be; intervals and refusals."""
+"""The bootstrap: every replicate is the fit to its sample, in its place; samples are what they should be; intervals, refusals."""
 
 import warnings
 
@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from mixtures import GeneralMixtureModel
-from mixtures.bootstrap import drawn_table, order_of
+from mixtures.bootstrap import order_of
 from mixtures.distributions import (
     Categorical,
     Exponential,
@@ -28,6 +28,7 @@ from mixtures.exceptions import DataError, DegenerateWarning, FitError, Paramete
 from mixtures.free_numbers import flat_values
 from mixtures.parts import take_apart
 from mixtures.replicates import Refits, side_by_side
+from mixtures.resamples import drawn_table
 from mixtures.settings import Settings
 from mixtures.table import Table
 
@@ -85,9 +86,9 @@ def test_the_same_bits_for_any_number_of_threads(kind):
 
 
 def test_batches_of_draws(monkeypatch):
-    import mixtures.uncertainty
+    import mixtures.bootstrap
 
-    monkeypatch.setattr(mixtures.uncertainty, "DRAWN_CELLS", 200)
+    monkeypatch.setattr(mixtures.bootstrap, "DRAWN_CELLS", 200)
     x = two_normals(50)
     found = fitted(x).bootstrap(x, 9, kind="parametric", random_state=0)
     assert found.replicates.shape == (9, 6)

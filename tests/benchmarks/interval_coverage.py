@@ -2,9 +2,9 @@
 
     python tests/benchmarks/interval_coverage.py [--tables 500] [--rows 1000] [--bootstrap 0]
 
-Every table is drawn from one mixture and fitted from its parameters, so that the components keep their places. Printed are, for each
-kind of parameter, the shares of intervals at a nominal 95% that hold the true value, over all tables and parameters of the kind, and
-the Monte Carlo error of such a share, from the spread between tables. The outcome is the same in every run.
+Every table is drawn from one mixture and fitted from its parameters, so that the components keep their places. Printed are, for
+each kind of parameter, the shares of intervals at a nominal 95% that hold the true value, over all tables and parameters of the
+kind, and the Monte Carlo error of such a share, from the spread between tables. The outcome is the same in every run.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def main() -> None:
     arguments = parser.parse_args()
     begun = time.perf_counter()
     kinds, held = simulated(arguments.tables, arguments.rows, arguments.bootstrap)
-    print(f"{arguments.tables} tables of {arguments.rows} rows, nominal {LEVEL:.0%}; shares that hold the truth, ± Monte Carlo error")
+    print(
+        f"{arguments.tables} tables of {arguments.rows} rows, nominal {LEVEL:.0%}; shares that hold the truth, ± Monte Carlo error"
+    )
     print(f"{'kind':28}{'numbers':>8}" + "".join(f"{method:>18}" for method in held))
     for kind in dict.fromkeys(kinds):
         places = [place for place, other in enumerate(kinds) if other == kind]
