@@ -16,15 +16,16 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from mixtures.engine.plan import Floats, Ints
-from mixtures.exceptions import DegenerateWarning, FitError, ParameterError
+from mixtures.exceptions import DataError, DegenerateWarning, FitError, ParameterError
 from mixtures.free_groups import HELD, Number, Scale
 from mixtures.free_numbers import flat_values
-from mixtures.information import root_of
-from mixtures.intervals import Estimate, Estimates, check_level
+from mixtures.information import covariance_of, differentiate, root_of
+from mixtures.intervals import NOT_DETERMINED, Estimate, Estimates, check_level, name_of, warn_undetermined
 from mixtures.parts import take_apart
 from mixtures.replicates import Refit, Refits, side_by_side
 from mixtures.resamples import drawn_table, resampled
 from mixtures.runs import safe_log
+from mixtures.scores import Mixture
 from mixtures.settings import Settings
 from mixtures.table import Table
 from mixtures.warn import warn
@@ -37,11 +38,17 @@ DRAWN_CELLS = 2**22
 
 @dataclass(frozen=True)
 class Labelled:
-    """A number among the parameters, and where it stands."""
+    """A number among the parameters, where it stands, and whether the rows tell it."""
 
     component: int
     column: str
     number: Number
+    is_told: bool = True
+
+    @property
+    def note(self) -> str:
+        """Why there is no standard error, or what is to be known of it; "" for nothing."""
+        return self.number.reason if self.is_told else NOT_DETERMINED
 
 
 class Fitted(NamedTuple):
@@ -82,9 +89,18 @@ class Bootstrap:
     @property
     def covariance(self) -> Floats:
         """(m, m) of the numbers, over the fits."""
+        scale, spread = self._spread()
+        with np.errstate(over="ignore"):
+            return np.asarray(scale * spread * scale[:, None])
+
+    def _spread(self) -> tuple[Floats, Floats]:
+        """Sizes (m,) of the numbers, and their covariance (m, m) over the fits in these units: squares may be beyond float64."""
         found = self.replicates[self._sound]
+        scale = np.abs(found).max(axis=0)
+        scale[scale == 0.0] = 1.0
+        found = found / scale
         centred = found - found.mean(axis=0)
-        return np.asarray(centred.T @ centred / max(len(found) - 1, 1))
+        return scale, np.asarray(centred.T @ centred / max(len(found) - 1, 1))
 
     @property
     def bias(self) -> Floats:
@@ -109,21 +125,22 @@ class Bootstrap:
         if kind not in INTERVALS:
             raise ParameterError(f"kind must be one of {INTERVALS}, found {kind!r}")
         found = self.replicates[self._sound]
-        spread = self.covariance
-        errors = np.sqrt(np.diagonal(spread))
+        scale, spread = self._spread()
+        errors = scale * np.sqrt(np.diagonal(spread))
         ends = np.quantile(found, [0.5 - 0.5 * level, 0.5 + 0.5 * level], axis=0)
         rows = []
         for j, one in enumerate(self._labelled):
             number, error = one.number, float(errors[j])
             low, high = float(ends[0, j]), float(ends[1, j])
-            if number.standing == HELD:
+            if not one.is_told:
+                error = low = high = np.nan
+            elif number.standing == HELD:
                 error, low, high = 0.0, number.value, number.value
             elif kind == "basic":
                 low, high = _turned(number, low, high)
-            note = "" if number.standing == "" else number.reason
-            rows.append(Estimate(one.component, one.column, number.name, number.value, error, low, high, note))
+            rows.append(Estimate(one.component, one.column, number.name, number.value, error, low, high, one.note))
         words = f"{self.kind} bootstrap, {len(found)} fits, {kind} intervals"
-        return Estimates(rows, float(level), words, spread, self._implementation)
+        return Estimates(rows, float(level), words, self.covariance, self._implementation)
 
     def __repr__(self) -> str:
         return repr(self.confidence_intervals())
@@ -186,10 +203,11 @@ def fits_of(
     log_weights = safe_log(weights)
     refits = Refits(take_apart(components, table), table, log_weights, settings)
     complete = refits.assembly.unpack(refits.start)
-    root = root_of(complete, weights, table, settings.learn_weights, ())
+    root = root_of(complete, weights, table, settings.learn_weights, settings.concentrations)
+    is_told = _told(root, refits, row_weights)
     labelled = [
-        Labelled(k, ", ".join(table.names[j] for j in place), number)
-        for k, place, number in zip(root.owners, root.places, root.numbers, strict=True)
+        Labelled(k, ", ".join(table.names[j] for j in place), number, told)
+        for k, place, number, told in zip(root.owners, root.places, root.numbers, is_told, strict=True)
     ]
     forms = [
         [(type(factor), places) for factor, places in zip(part.factors, part.columns, strict=True)]
@@ -209,6 +227,18 @@ def fits_of(
         runs = [(place * total, (place + 1) * total) for place in range(count)]
         found += fitted_to(refits, runs, forms, n_threads)
     return found, labelled
+
+
+def _told(root: Mixture, refits: Refits, row_weights: Floats | None) -> list[bool]:
+    """Whether the rows tell each number: on a ridge of the likelihood fits stay where they begin, so that their spread means
+    nothing."""
+    posterior = np.empty((refits.table.n_rows, len(refits.log_weights)))
+    refits.assembly.evaluate(refits.log_weights, posterior=posterior)
+    try:
+        found = covariance_of(differentiate(root, refits.table, row_weights, posterior), "observed")
+    except (DataError, ParameterError):  # of what has no derivatives the fits alone can tell
+        return [True] * len(root.numbers)
+    return [not lost for lost in found.undetermined.tolist()]
 
 
 def fitted_to(refits: Refits, samples: Iterable[Any], forms: Sequence[Any], n_threads: int) -> Iterator[Fitted]:
@@ -233,6 +263,9 @@ def summarised(found: Sequence[Fitted], labelled: Sequence[Labelled], kind: str,
     ------
     FitError : no sample could be fitted.
     """
+    lost = [name_of(label.component, label.column, label.number.name) for label in labelled if not label.is_told]
+    if lost:
+        warn_undetermined(lost)
     failed = sum(one.row is None for one in found)
     if failed == len(found):
         raise FitError("bootstrap: no sample could be fitted")

@@ -17,7 +17,7 @@ import numpy as np
 from mixtures.assembly import Assembly
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError, ParameterError
-from mixtures.free_groups import AT_END, Group, Number
+from mixtures.free_groups import ALL_BUT_AT_END, Group, Number
 from mixtures.free_numbers import groups_of, rebuilt
 from mixtures.parts import Parts, block_of
 from mixtures.table import Table
@@ -51,6 +51,8 @@ class Node(ABC):
     places : columns, by place in the table, of every number.
     jacobian : (m, q) of the numbers by the coordinates.
     ties : (q,) what each coordinate has in common with those it is tied to; None for none.
+    units : (q,) what a unit is worth of the coordinates that all derivatives are by: what has no scale of its own, a mean, say, is
+        measured by how far the rows tell it, so that squares of derivatives are in range whatever the column's unit is.
     unknown : distributions of which nothing is known but their density, whose parameters are taken as they are.
     """
 
@@ -58,6 +60,7 @@ class Node(ABC):
     places: list[tuple[int, ...]]
     jacobian: Floats
     ties: list[Any]
+    units: Floats
     unknown: list[Any]
 
     @property
@@ -99,16 +102,21 @@ class Leaf(Node):
         self.numbers = [number for group in groups for number in group.numbers]
         self.places = [self.columns] * len(self.numbers)
         self.start = np.concatenate([np.empty(0), *[group.start for group in groups]])
-        self.jacobian = np.zeros((len(self.numbers), len(self.start)))
+        self._slopes = np.zeros((len(self.numbers), len(self.start)))
         self.ties, row = [], 0
         for group in groups:
             at, rows = len(self.ties), len(group.numbers)
-            self.jacobian[row : row + rows, at : at + len(group.start)] = group.jacobian
+            self._slopes[row : row + rows, at : at + len(group.start)] = group.jacobian
             self.ties += [None if group.tie is None else (self.columns, group.tie, j) for j in range(len(group.start))]
             row += rows
         self.capped = np.array([group.capped for group in groups for _ in group.start], dtype=bool)
         self.corner = np.array([bool(group.corner) for group in groups for _ in group.start], dtype=bool)
-        self.steps = np.ones(len(self.start))
+        self._step_by(np.ones(len(self.start)))
+
+    def _step_by(self, steps: Floats) -> None:
+        """Take differences at these distances, and measure by them what has no scale of its own."""
+        self.steps, self.units = steps, np.where(self.capped, 1.0, steps)
+        self.jacobian = self._slopes * self.units
 
     def _at(self, u: Floats) -> Any:
         """The distribution at coordinates (q,)."""
@@ -150,15 +158,22 @@ class Leaf(Node):
         sample, weights = table.take(rows), share[rows]
         weights = weights / weights.sum() if weights.sum() > 0 else weights
         if self._derive is not None:
-            found = self._derive(block_of(self.columns, sample), weights)[0] @ self.jacobian
-            sizes = np.sqrt(weights @ found**2)
-            self.steps = _power_of_two(STEP / np.where(sizes > 0, sizes, 1.0))
+            by_numbers, _, worth = self._derive(block_of(self.columns, sample), weights)
+            # Of as many numbers as coordinates, each its own: by a number's size, then by that of the score.
+            sizes = np.sqrt(weights @ (by_numbers @ (self._slopes / worth[:, None] * (own := worth[self._first_number]))) ** 2)
+            self._step_by(_power_of_two(STEP * own / np.where(sizes > 0, sizes, 1.0)))
             return
         self.steps = np.where(self.capped, 1e-3, 1e-3 * _spread(table, self.columns))
         self.steps = _power_of_two(np.maximum(self.steps, 64.0 * np.spacing(np.abs(self.start))))
         reasons = self._choose_steps(sample, weights, float(share.sum()))
         if reasons:
             self._give_up(reasons)
+        self._step_by(self.steps)
+
+    @property
+    def _first_number(self) -> Any:
+        """The number that each coordinate moves, the first of several."""
+        return np.argmax(self._slopes != 0.0, axis=0)
 
     def _give_up(self, bad: Mapping[int, str]) -> None:
         """Take numbers in which there is no ordinary maximum, by coordinate, with the reasons, for estimates at an edge."""
@@ -188,7 +203,7 @@ class Leaf(Node):
         if not seen.any():
             return {}
         reasons: dict[int, str] = {}
-        sizes = np.zeros(self.size)
+        sizes = np.zeros(self.size)  # of scores by a step
         moving = list(range(self.size))
         for _ in range(ROUNDS):  # until a step moves the log-density of a typical row by about STEP
             f = self._differences(table, moving)[seen]
@@ -202,12 +217,13 @@ class Leaf(Node):
                     else:
                         later.append(q)
                     continue
-                sizes[q] = np.sqrt(weights[seen] @ ((up - down) / (2.0 * step)) ** 2)
-                goal = STEP / sizes[q] if sizes[q] > 0 else STEP if self.capped[q] else step
+                sizes[q] = np.sqrt(weights[seen] @ (0.5 * (up - down)) ** 2)
+                goal = step * (STEP / sizes[q]) if sizes[q] > 0 else STEP if self.capped[q] else step
                 if self.capped[q]:
                     goal = min(goal, STEP)
                 if np.isfinite(goal) and not 0.5 < goal / step < 2.0:
                     self.steps[q] = _power_of_two(goal)
+                    sizes[q] *= self.steps[q] / step
                     later.append(q)
             moving = later
             if not moving:
@@ -244,15 +260,15 @@ class Leaf(Node):
                 width = 2 * len(OFFSETS)
                 values = np.column_stack([f[:, 0], f[:, 1 + width * number : 1 + width * (number + 1)]])
                 known = np.isfinite(values).all()
-                curvatures.append(float(weights[seen] @ _second(values)) / (rung * self.steps[q]) ** 2 if known else np.nan)
+                curvatures.append(float(weights[seen] @ _second(values)) / rung**2 if known else np.nan)
             differences = np.abs(np.diff(curvatures))
             if not np.isfinite(differences).any():
                 reasons[q] = rough[q]
                 continue
             best = int(np.nanargmin(differences))
             size = max(sizes[q] ** 2, abs(curvatures[best + 1]))
-            if self.capped[q] and total * size < LEAST_INFORMATION:
-                reasons[q] = AT_END
+            if self.capped[q] and total * size / self.steps[q] ** 2 < LEAST_INFORMATION:
+                reasons[q] = ALL_BUT_AT_END
             elif not differences[best] <= SMOOTH * size:
                 reasons[q] = rough[q]
             self.steps[q] *= LADDER[best + 1]
@@ -264,11 +280,15 @@ class Leaf(Node):
         if not q:
             return scores, hessian
         if self._derive is not None:
-            by_numbers, curved = self._derive(block_of(self.columns, table), share)
+            by_numbers, curved, worth = self._derive(block_of(self.columns, table), share)
+            slopes = self.jacobian / worth[:, None]
             # A coordinate that is a logarithm has a number of which both derivatives by it are the number itself.
-            bent = np.diag(np.where(self.capped, share @ by_numbers @ self.jacobian, 0.0))
-            return by_numbers @ self.jacobian, self.jacobian.T @ curved @ self.jacobian + bent
+            bent = np.diag(np.where(self.capped, share @ by_numbers @ slopes, 0.0))
+            return by_numbers @ slopes, slopes.T @ curved @ slopes + bent
         seen = share > 0
+        if not seen.any():
+            return scores, hessian
+        steps = self.steps / self.units
         part = table if seen.all() else table.take(np.flatnonzero(seen))
         weights = share[seen]
         centre = self._evaluate(part, [self.start])
@@ -287,14 +307,14 @@ class Leaf(Node):
                 number = first + place
                 values = np.column_stack([centre[:, 0], f[:, place]])
                 if number < q:
-                    own[:, number] = _first(values) / self.steps[number]
+                    own[:, number] = _first(values) / steps[number]
                 curvature[number] = weights @ _second(values)
         scores[seen] = own
         for i in smooth:
-            hessian[i, i] = curvature[i] / self.steps[i] ** 2
+            hessian[i, i] = curvature[i] / steps[i] ** 2
         for number, (i, j) in enumerate(pairs):
             mixed = 0.5 * (curvature[q + number] - curvature[i] - curvature[j])
-            hessian[i, j] = hessian[j, i] = mixed / (self.steps[i] * self.steps[j])
+            hessian[i, j] = hessian[j, i] = mixed / (steps[i] * steps[j])
         for i in np.flatnonzero(self.corner).tolist():  # by the identity of information and variance of the score
             hessian[i] = hessian[:, i] = -(own * weights[:, None]).T @ own[:, i]
         if not (np.isfinite(hessian).all() and np.isfinite(own).all()):
@@ -314,8 +334,9 @@ class Leaf(Node):
                 f"{self.distribution!r}: standard errors of parameters that are tied and have a prior are not known here; use "
                 "bootstrap"
             )
-        steps = np.where(self.capped, np.minimum(0.02, 1e3 * self.steps), self.steps)
-        directions = [self._axis(i, steps[i]) for i in range(q)]
+        absolute = np.where(self.capped, np.minimum(0.02, 1e3 * self.steps), self.steps)
+        steps = absolute / self.units
+        directions = [self._axis(i, absolute[i]) for i in range(q)]
         pairs = [(i, j) for i in range(q) for j in range(i)]
         along = [*directions, *[directions[i] + directions[j] for i, j in pairs]]
         centre = self._at(self.start).log_prior()

@@ -22,6 +22,7 @@ from mixtures.engine.plan import Floats
 FREE, HELD, EDGE = "", "held", "edge"
 """Standings of a number: estimated by an ordinary maximum; known beforehand; estimated at an end, where there is none."""
 AT_END = "at the end of its range"
+ALL_BUT_AT_END = "all but at the end of its range"
 FAR = 1e9
 """Ends beyond it are as good as none: 1e10 degrees of freedom."""
 ON_BOUND = 1e-9
@@ -214,7 +215,7 @@ def simplex_group(
         elif j not in free:
             number = replace(number, standing=EDGE, reason=edges.get(j, AT_END))
         elif len(pool) < 2:
-            standing, reason = (HELD, "what the others leave") if len(held) == len(values) - 1 else (EDGE, AT_END)
+            standing, reason = (HELD, "what the others leave") if len(held) == len(values) - 1 else (EDGE, ALL_BUT_AT_END)
             number = replace(number, standing=standing, reason=reason)
         numbers.append(number)
     if len(pool) < 2:

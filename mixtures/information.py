@@ -38,7 +38,7 @@ class Derivatives:
     Attributes
     ----------
     mixture : the mixture's node.
-    tied : (q, p) which of p free coordinates each of the q coordinates is; tied ones share one.
+    tied : (q, p) derivatives of the q coordinates by p free ones; those that are tied share one.
     gradient : (p,) of the objective: log-likelihood and log-priors.
     curvature : (p, p) minus the second derivative of the log-likelihood.
     outer : (p, p) sum of outer products of the rows' scores.
@@ -69,11 +69,13 @@ class Covariance:
     Attributes
     ----------
     matrix : (m, m) of the mixture's numbers; NaN where they are not determined, 0 where they are held.
+    errors : (m,) the roots of its diagonal, right where that is beyond float64.
     undetermined : (m,) whether the rows do not tell a number that a fit estimates.
     decrement : what the gradient says that the objective would gain at its maximum, times two.
     """
 
     matrix: Floats
+    errors: Floats
     undetermined: Any
     decrement: float
 
@@ -107,7 +109,7 @@ def differentiate(mixture: Mixture, table: Table, weights: Floats | None, poster
     """Derivatives of the log-likelihood of rows of these weights (n,), given their responsibilities (n, k)."""
     share = np.ones(table.n_rows) if weights is None else weights
     mixture.prepare_given(table, share, posterior)
-    tied = _tied(mixture.ties)
+    tied = _tied(mixture.ties, mixture.units)
     p = tied.shape[1]
     total, hessian, outer = np.zeros(p), np.zeros((p, p)), np.zeros((p, p))
     rows = max(1024, CHUNK_CELLS // max(mixture.size, 1))
@@ -115,7 +117,7 @@ def differentiate(mixture: Mixture, table: Table, weights: Floats | None, poster
         chosen = np.arange(first, min(first + rows, table.n_rows))
         part = table if len(chosen) == table.n_rows else table.take(chosen)
         scores, curved = mixture.differentiate_given(part, share[chosen], posterior[chosen])
-        if p < mixture.size:
+        if p < mixture.size:  # tied coordinates
             scores, curved = scores @ tied, tied.T @ curved @ tied
         weighted = scores * share[chosen, None]
         total += weighted.sum(axis=0)
@@ -125,15 +127,16 @@ def differentiate(mixture: Mixture, table: Table, weights: Floats | None, poster
     return Derivatives(mixture, tied, total + gradient @ tied, -hessian, outer, -(tied.T @ prior @ tied))
 
 
-def _tied(ties: Sequence[Any]) -> Floats:
-    """(q, p) with a 1 where coordinate q is free coordinate p."""
+def _tied(ties: Sequence[Any], units: Floats) -> Floats:
+    """(q, p), not 0 where coordinate q is free coordinate p: the unit of the first coordinate that is, over its own."""
     at: dict[Any, int] = {}
     places = []
     for number, tie in enumerate(ties):
         key = ("", number) if tie is None else tie
         places.append(at.setdefault(key, len(at)))
     out = np.zeros((len(ties), len(at)))
-    out[np.arange(len(ties)), places] = 1.0
+    firsts = [places.index(place) for place in range(len(at))]
+    out[np.arange(len(ties)), places] = units[[firsts[place] for place in places]] / units
     return out
 
 
@@ -149,6 +152,9 @@ def covariance_of(derivatives: Derivatives, kind: str) -> Covariance:
     sound = values > SINGULAR
     inverse = (vectors[:, sound] / values[sound]) @ vectors[:, sound].T
     numbers = jacobian / unit
+    largest = np.abs(numbers).max(axis=1, initial=0.0)
+    largest[largest == 0.0] = 1.0
+    numbers = numbers / largest[:, None]
     lost = np.linalg.norm(numbers @ vectors[:, ~sound], axis=1)
     size = np.linalg.norm(numbers, axis=1)
     undetermined = (size > 0) & (lost > LOADING * size)
@@ -160,6 +166,9 @@ def covariance_of(derivatives: Derivatives, kind: str) -> Covariance:
     unknown = undetermined | edges
     matrix[unknown] = np.nan
     matrix[:, unknown] = np.nan
+    errors = largest * np.sqrt(np.diagonal(matrix))
+    with np.errstate(over="ignore"):
+        matrix = largest * matrix * largest[:, None]
     slope = derivatives.gradient / unit
     rising = vectors[:, ~sound].T @ slope
-    return Covariance(matrix, undetermined, float(slope @ inverse @ slope + rising @ rising))
+    return Covariance(matrix, errors, undetermined, float(slope @ inverse @ slope + rising @ rising))

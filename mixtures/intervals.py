@@ -11,9 +11,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from mixtures.engine.plan import Floats
-from mixtures.exceptions import ParameterError
+from mixtures.exceptions import DegenerateWarning, ParameterError
 from mixtures.extras import import_extra
 from mixtures.free_groups import Number, Scale
+from mixtures.warn import warn
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Estimate:
     note: str = ""
 
 
+NOT_DETERMINED = "not determined by the rows"
+MOST_NAMED = 8
 FIELDS = ("component", "column", "parameter", "estimate", "standard_error", "low", "high", "note")
 
 
@@ -136,3 +139,24 @@ def interval(number: Number, error: float, level: float) -> tuple[float, float]:
     middle = scale.to_free(number.value)
     low, high = (scale.from_free(middle + sign * reach) for sign in (-1.0, 1.0))
     return max(low, number.bounds[0]), min(high, number.bounds[1])
+
+
+def name_of(component: int, column: str, parameter: str) -> str:
+    """How warnings name a number."""
+    where = f" on {column}" if column else ""
+    return f"{parameter}{where} of component {component}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names, or the first of very many."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def warn_undetermined(names: Sequence[str]) -> None:
+    """Warn of numbers that the rows do not determine."""
+    warn(
+        f"the rows do not determine {listed(names)}: the log-likelihood is flat in them, or no maximum. Fit fewer components, hold "
+        "some of them or give them a prior.",
+        DegenerateWarning,
+    )

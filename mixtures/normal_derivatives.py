@@ -18,7 +18,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-def normal_derivatives(mean: Any, covariance: Any, rows: Floats, share: Floats) -> tuple[Floats, Floats]:
+def normal_derivatives(mean: Any, covariance: Any, rows: Floats, share: Floats) -> tuple[Floats, Floats, Floats]:
     """First derivatives (n, m) of the log-densities of rows, and the sum (m, m) of the second ones times `share` (n,).
 
     Parameters
@@ -29,11 +29,16 @@ def normal_derivatives(mean: Any, covariance: Any, rows: Floats, share: Floats) 
 
     Returns
     -------
-    By the d entries of the mean, then by those of the covariance: of a matrix on and below its diagonal, row by row.
+    By the d entries of the mean, then by those of the covariance: of a matrix on and below its diagonal, row by row. All are by
+    numbers in units (m,), the last array: a column's is a power of two near its standard deviation.
     """
     mean, given = np.asarray(mean, dtype=float), np.asarray(covariance, dtype=float)
     d = len(mean)
     matrix = given if given.ndim == 2 else np.diag(np.broadcast_to(given, (d,)))
+    unit = 2.0 ** np.rint(0.5 * np.log2(np.diagonal(matrix)))
+    if not given.ndim:
+        unit[:] = unit.max()
+    matrix = matrix / unit / unit[:, None]
     i, j = np.tril_indices(d)
     m = d + len(i)
     scores, hessian = np.zeros((len(rows), m)), np.zeros((m, m))
@@ -45,7 +50,7 @@ def normal_derivatives(mean: Any, covariance: Any, rows: Floats, share: Floats) 
             continue
         P = np.zeros((d, d))
         P[np.ix_(own, own)] = np.linalg.inv(matrix[np.ix_(own, own)])
-        distance = np.where(pattern, rows[chosen] - mean, 0.0)
+        distance = np.where(pattern, (rows[chosen] - mean) / unit, 0.0)
         a, weights = distance @ P, share[chosen]
         scores[chosen, :d] = a
         half = np.where(i == j, 0.5, 1.0)
@@ -57,11 +62,11 @@ def normal_derivatives(mean: Any, covariance: Any, rows: Floats, share: Floats) 
         hessian[d:, :d] += crossed.T
         hessian[d:, d:] += 0.5 * (total * _traces(P, P, i, j) - _traces(P, second, i, j) - _traces(second, P, i, j))
     if given.ndim == 2:
-        return scores, hessian
+        return scores, hessian, np.concatenate([unit, unit[i] * unit[j]])
     kept = np.zeros((m, d + (d if given.ndim else 1)))
     kept[:d, :d] = np.eye(d)
     kept[d:, d:] = (np.eye(d) if given.ndim else np.ones((d, 1)))[i] * (i == j)[:, None]
-    return scores @ kept, kept.T @ hessian @ kept
+    return scores @ kept, kept.T @ hessian @ kept, np.concatenate([unit, unit**2 if given.ndim else unit[:1] ** 2])
 
 
 def _traces(M: Floats, N: Floats, i: Any, j: Any) -> Floats:

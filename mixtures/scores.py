@@ -19,7 +19,7 @@ import numpy as np
 
 from mixtures.differences import LEAST_INFORMATION, Leaf, Node
 from mixtures.engine.plan import Floats
-from mixtures.free_groups import AT_END, FREE, simplex_group
+from mixtures.free_groups import ALL_BUT_AT_END, FREE, simplex_group
 from mixtures.parts import Parts, block_of
 from mixtures.table import Table
 
@@ -33,6 +33,7 @@ class Joint(Node):
         self.numbers = [replace(n, name=p + n.name) for node, p in zip(nodes, prefixes, strict=True) for n in node.numbers]
         self.places = [place for node in nodes for place in node.places]
         self.ties = [tie for node in nodes for tie in node.ties]
+        self.units = np.concatenate([np.empty(0), *[node.units for node in nodes]])
         self.unknown = [one for node in nodes for one in node.unknown]
         self.jacobian = _diagonal([node.jacobian for node in nodes])
 
@@ -97,6 +98,7 @@ class Mixture(Joint):
         own = [replace(n, name=f"weights[{j}]" if self._is_inner else n.name) for j, n in enumerate(self.group.numbers)]
         self.numbers, self.places = [*own, *self.numbers], [()] * k + self.places
         self.ties = [None] * len(self.group.start) + self.ties
+        self.units = np.concatenate([np.ones(len(self.group.start)), self.units])
         self.jacobian = _diagonal([self.group.jacobian, self.jacobian])
         shares = self.weights
         # (k, w): derivatives of the logarithms of the weights by their coordinates
@@ -120,7 +122,7 @@ class Mixture(Joint):
     def prepare_given(self, table: Table, share: Floats, posterior: Floats) -> None:
         """As :meth:`prepare`, given the responsibilities (n, k)."""
         belongs = share @ posterior
-        few = {place: AT_END for place, k in enumerate(self.group.owners or []) if belongs[k] < LEAST_INFORMATION}
+        few = {place: ALL_BUT_AT_END for place, k in enumerate(self.group.owners or []) if belongs[k] < LEAST_INFORMATION}
         if few:
             self.group = self.group.without(few)
         for k, node in enumerate(self.nodes):

@@ -17,7 +17,7 @@ from mixtures.engine.plan import Floats
 from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning, ParameterError
 from mixtures.free_groups import EDGE
 from mixtures.information import Derivatives, check_kind, covariance_of, differentiate, root_of
-from mixtures.intervals import Estimate, Estimates, check_level, interval
+from mixtures.intervals import NOT_DETERMINED, Estimate, Estimates, check_level, interval, listed, name_of, warn_undetermined
 from mixtures.knowledge import read_knowledge
 from mixtures.scores import Mixture, responsibilities_of
 from mixtures.table import Table
@@ -25,7 +25,6 @@ from mixtures.warn import warn
 
 FARTHEST = 0.05
 """Newton decrement of the objective, in squared standard errors, up to which a fit counts as ended."""
-MOST_NAMED = 8
 METHODS = {"observed": "observed information", "opg": "outer products of scores", "sandwich": "sandwich"}
 
 
@@ -121,13 +120,12 @@ class Uncertainty:
         derivatives, names = self._derivatives(X, sample_weight, labels, responsibilities)
         found = covariance_of(derivatives, kind)
         mixture = derivatives.mixture
-        errors = np.sqrt(np.diagonal(found.matrix))
         rows = []
         for k, place, number, tie, error, lost in zip(
-            mixture.owners, mixture.places, mixture.numbers, _is_tied(derivatives), errors, found.undetermined, strict=True
+            mixture.owners, mixture.places, mixture.numbers, _is_tied(derivatives), found.errors, found.undetermined, strict=True
         ):
             low, high = interval(number, float(error), level)
-            note = number.reason if number.standing else "not determined by the rows" if lost else "tied" if tie else ""
+            note = number.reason if number.standing else NOT_DETERMINED if lost else "tied" if tie else ""
             column = ", ".join(names[j] for j in place)
             rows.append(Estimate(k, column, number.name, number.value, float(error), low, high, note))
         _warn(mixture, rows, found.undetermined, found.decrement)
@@ -232,29 +230,25 @@ class Uncertainty:
 
 def _is_tied(derivatives: Derivatives) -> list[bool]:
     """Whether each number depends on a coordinate that several components share."""
-    shared = derivatives.tied.sum(axis=0) > 1
+    shared = (derivatives.tied != 0.0).sum(axis=0) > 1
     return [bool(shared[row != 0].any()) for row in derivatives.jacobian]
 
 
 def _warn(mixture: Mixture, rows: Sequence[Estimate], undetermined: Any, decrement: float) -> None:
     """Say what there is no standard error for, and why."""
-    lost = [_name(row) for row, is_lost in zip(rows, undetermined, strict=True) if is_lost]
+    lost = [name_of(row.component, row.column, row.parameter) for row, is_lost in zip(rows, undetermined, strict=True) if is_lost]
     edges: dict[str, list[str]] = {}
     for row, number in zip(rows, mixture.numbers, strict=True):
         if number.standing == EDGE:
-            edges.setdefault(number.reason, []).append(_name(row))
+            edges.setdefault(number.reason, []).append(name_of(row.component, row.column, row.parameter))
     for reason, names in edges.items():
         warn(
-            f"no standard error by this theory for {_listed(names)}: {reason}. Others are given as if it were known; bootstrap, or "
+            f"no standard error by this theory for {listed(names)}: {reason}. Others are given as if it were known; bootstrap, or "
             "hold it.",
             DegenerateWarning,
         )
     if lost:
-        warn(
-            f"the rows do not determine {_listed(lost)}: the log-likelihood is flat in them, or no maximum. Fit fewer components, "
-            "hold some of them or give them a prior.",
-            DegenerateWarning,
-        )
+        warn_undetermined(lost)
     if mixture.unknown:
         kinds = ", ".join(sorted({type(one).__name__ for one in mixture.unknown}))
         warn(f"{kinds}: declares no parameters that could be differentiated by; they are taken as known", DegenerateWarning)
@@ -264,16 +258,6 @@ def _warn(mixture: Mixture, rows: Sequence[Estimate], undetermined: Any, decreme
             "rows, weights and labels of the fit, and fit with a smaller tol.",
             ConvergenceWarning,
         )
-
-
-def _name(row: Estimate) -> str:
-    where = f" on {row.column}" if row.column else ""
-    return f"{row.parameter}{where} of component {row.component}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _implementation(X: Any) -> Any:

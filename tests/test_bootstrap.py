@@ -9,6 +9,7 @@ import scipy.stats
 from mixtures import GeneralMixtureModel
 from mixtures.bootstrap import order_of
 from mixtures.distributions import (
+    Bernoulli,
     Categorical,
     Exponential,
     Frozen,
@@ -351,3 +352,15 @@ def test_a_stochastic_fit_and_impossible_rows_are_refused():
         model.bootstrap(-np.abs(x) - 1.0, 10)
     with pytest.raises(ParameterError, match="kind must be one of"):
         model.bootstrap(np.abs(x), 10).confidence_intervals(kind="studentized")
+
+
+def test_what_the_rows_do_not_determine_has_no_spread():
+    """On a ridge of the likelihood fits stay where they begin: the spread of the fits would be far too small."""
+    x = np.repeat([0.0, 1.0], [30, 20])
+    model = GeneralMixtureModel([Bernoulli(0.2), Bernoulli(0.6)], weights=[0.5, 0.5], n_jobs=1).fit(x)
+    with pytest.warns(DegenerateWarning, match="do not determine weight of component 0"):
+        found = model.bootstrap(x, 20, random_state=0)
+    rows = found.standard_errors()
+    assert np.isnan(rows.standard_error).all()
+    assert np.isnan(rows.low).all()
+    assert set(rows.note) == {"not determined by the rows"}

@@ -98,6 +98,8 @@ def test_normal_mixtures_agree_with_mpmath_to_nine_digits():
         )
     finally:
         mpmath.mp.dps = 15
+    units = found.mixture.units
+    scores, hessian = scores * units, hessian * units * units[:, None]
     scale = np.sqrt(np.abs(np.diagonal(hessian)))
     np.testing.assert_allclose(found.gradient / scale, scores.sum(axis=0) / scale, atol=1e-10)
     np.testing.assert_allclose(found.outer / scale / scale[:, None], scores.T @ scores / scale / scale[:, None], atol=1e-10)
@@ -107,7 +109,7 @@ def test_normal_mixtures_agree_with_mpmath_to_nine_digits():
 def moved(node, component, u):
     """A component at other coordinates."""
     if isinstance(node, Leaf):
-        return node._at(node.start + u)
+        return node._at(node.start + u * node.units)
     at, new = 0, []
     if isinstance(node, Factors):
         for child, factor in zip(node.nodes, component.factors.values(), strict=True):
@@ -366,8 +368,9 @@ def test_rows_of_weight_zero_are_not_looked_at():
     assert model.standard_errors(x, [1, 1, 1, 0]).of(0, "mean").standard_error == pytest.approx(np.std(x[:3]) / 3**0.5)
 
 
-@pytest.mark.parametrize("factor", [1e-8, 1.0, 1e12])
-@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize(
+    ("factor", "offset"), [(1e-8, 0.0), (1e12, 0.0), (1.0, 1e6), (1e12, 1e6), (2.0**1000, 0.0), (2.0**-1000, 0.0)]
+)
 def test_units_and_origins_change_errors_alike(factor, offset):
     x = np.random.default_rng(0).normal([0, 5], [1, 2], (100, 2)).ravel()
     start = [Normal(0.0, 1.0), Normal(5.0, 2.0)]
@@ -377,6 +380,14 @@ def test_units_and_origins_change_errors_alike(factor, offset):
     scale = np.array([1.0, 1.0] + [factor] * 4)
     found = other.standard_errors((x + offset) * factor).standard_error / scale
     np.testing.assert_allclose(found, model.standard_errors(x).standard_error, rtol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [2.0**480, 2.0**-480])
+def test_blocks_of_any_unit(factor):
+    X = np.random.default_rng(0).normal(size=(50, 2)) @ np.array([[1.0, 0.5], [0.0, 2.0]])
+    expected = GeneralMixtureModel(MultivariateNormal(), 1).fit(X).standard_errors(X).standard_error
+    found = GeneralMixtureModel(MultivariateNormal(), 1).fit(X * factor).standard_errors(X * factor).standard_error
+    np.testing.assert_allclose(found, expected * np.array([1.0, factor, factor, *[factor**2] * 3]), rtol=1e-8)
 
 
 def test_clusters_far_from_zero_keep_their_errors():
@@ -496,6 +507,17 @@ def test_others_keep_their_errors_beside_what_is_not_determined():
         found = model.standard_errors(X)
     assert np.isnan(found.of(0, "weights[0]").standard_error)
     assert found.of(0, "mean").standard_error == pytest.approx(X[:, 1].std() / 50**0.5)
+
+
+def test_a_component_without_rows_has_no_errors():
+    x = np.concatenate([np.arange(-3.0, 4.0), np.arange(7.0, 14.0)])
+    model = GeneralMixtureModel([Normal(0.0, 2.0), Normal(10.0, 2.0), Normal(1e4, 1.0)], weights=[0.5, 0.5, 0.0])
+    with pytest.warns(DegenerateWarning) as caught:
+        found = model.standard_errors(x)
+    told = " ".join(str(warning.message) for warning in caught)
+    assert "weight of component 2" in told
+    assert "mean on 0 of component 2" in told
+    assert [np.isnan(row.standard_error) for row in found] == [row.component == 2 for row in found]
 
 
 def test_a_constant_column_determines_no_spread():
@@ -692,7 +714,11 @@ def test_blocks_agree_with_differences(kind, missing, monkeypatch):
     monkeypatch.setattr(MultivariateNormal, "_derivatives", None)
     naive = derivatives(model, X)
     for name in ("gradient", "outer", "curvature"):
-        found, expected = getattr(closed, name), getattr(naive, name)
+        # in their own units, powers of two
+        units = [
+            one.mixture.units if name == "gradient" else np.outer(one.mixture.units, one.mixture.units) for one in (closed, naive)
+        ]
+        found, expected = getattr(closed, name) / units[0], getattr(naive, name) / units[1]
         np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-7 * np.abs(expected).max())
 
 

@@ -281,8 +281,8 @@ class Family(Declared):
 
     _derivatives: ClassVar[Callable[..., Any] | None] = None
     """A method that takes rows (n, d), NaN where missing, and shares (n,), and gives the first derivatives (n, m) of log-densities
-    by the m numbers of the declared parameters, and the sum (m, m) of the second ones times the shares; of a matrix the entries on
-    and below the diagonal. None: they are found by differences."""
+    by the m numbers of the declared parameters, the sum (m, m) of the second ones times the shares, and the units (m,) in which
+    those numbers are meant; of a matrix the entries on and below the diagonal. None: they are found by differences."""
 
     def _bind(self, table: Table, column: int) -> Self:
         """This distribution with whatever is learned from a column before any fit; categories, say."""
