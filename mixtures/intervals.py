@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -97,10 +98,12 @@ class Estimates(Sequence[Estimate]):
 
     def to_frame(self, backend: str | None = None) -> Any:
         """The table as a frame of `backend`, "pandas", "polars" or another that narwhals knows; None: of the library that the rows
-        came in, and of pandas where they came in an array."""
+        came in, and where they came in an array of pandas, or else polars."""
         import narwhals as nw
 
-        chosen: Any = backend or self._implementation or import_extra("pandas", "test").__name__
+        chosen: Any = backend or self._implementation
+        if chosen is None:
+            chosen = "pandas" if find_spec("pandas") else import_extra("polars", "tables").__name__
         columns = {name: [getattr(row, name) for row in self._rows] for name in FIELDS}
         return nw.from_dict(columns, backend=chosen).to_native()
 

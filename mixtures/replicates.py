@@ -232,6 +232,18 @@ class Refits:
         return refit
 
 
+def with_a_spare(components: Sequence[Any], log_weights: Floats) -> tuple[list[Any], Floats, Ints]:
+    """A mixture of one component more, where a search for its best fit may begin: one of weight 0, that any other may be split with.
+
+    Returns
+    -------
+    k + 1 components, the logarithms of their weights, and moves (k, 2) for :meth:`Refits.searched`.
+    """
+    k = len(components)
+    moves = np.array([(k, target) for target in range(k)], dtype=np.int64)
+    return [*components, components[-1]], np.append(log_weights, -np.inf), moves
+
+
 def _height(course: Course) -> float:
     past = course.iteration + (course.status != CONTINUE)
     return round(float(course.history[past - 1]), 9) if past else -np.inf

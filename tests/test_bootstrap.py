@@ -28,7 +28,7 @@ from mixtures.distributions import (
 from mixtures.exceptions import DataError, DegenerateWarning, FitError, ParameterError
 from mixtures.free_numbers import flat_values
 from mixtures.parts import take_apart
-from mixtures.replicates import Refits, side_by_side
+from mixtures.replicates import Refits, side_by_side, with_a_spare
 from mixtures.resamples import drawn_table
 from mixtures.settings import Settings
 from mixtures.table import Table
@@ -251,6 +251,25 @@ def test_a_search_finds_what_the_model_finds():
         assert refit.log_likelihood == pytest.approx(len(x) * best.score(x), abs=1e-3)
         means = sorted(component.mean for component in refit.components())
         np.testing.assert_allclose(means, sorted(component.mean for component in best.components_), atol=1e-3)
+
+
+def test_one_component_more_never_fits_worse():
+    x = two_normals()
+    table, model = Table.read(x), GeneralMixtureModel(Normal(), 1).fit(two_normals())
+    one = Refits(take_apart(model.components_, table), table, np.zeros(1), Settings(1e-8, 500)).of_rows(0, len(x))
+    components, log_weights, moves = with_a_spare(model.components_, np.zeros(1))
+    two = Refits(take_apart(components, table), table, log_weights, Settings(1e-8, 500)).searched(0, len(x), moves, 3, seed=0)
+    best = GeneralMixtureModel(Normal(), 2, random_state=0).fit(x)
+    assert two.log_likelihood > one.log_likelihood
+    assert two.log_likelihood == pytest.approx(len(x) * best.score(x), abs=1e-3)
+
+
+def test_what_only_python_knows_is_not_searched():
+    x = two_normals()
+    table = Table.read(x)
+    refits = Refits(take_apart([Bell(0.0, 1.0)], table), table, np.zeros(1), Settings(1e-8, 50))
+    with pytest.raises(ParameterError, match="from one start alone"):
+        refits.searched(0, len(x), np.empty((0, 2), dtype=np.int64), 2, seed=0)
 
 
 def test_a_run_of_rows_is_a_table_of_its_own():
