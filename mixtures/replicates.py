@@ -233,7 +233,7 @@ class Refits:
 
 
 def with_a_spare(components: Sequence[Any], log_weights: Floats) -> tuple[list[Any], Floats, Ints]:
-    """A mixture of one component more, where a search for its best fit may begin: one of weight 0, that any other may be split with.
+    """A mixture of one component more, of weight 0, with which any other may be split: where a search for its best fit begins.
 
     Returns
     -------
