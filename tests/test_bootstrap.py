@@ -351,10 +351,27 @@ def test_wrong_arguments_are_refused(arguments, words):
         fitted(x).bootstrap(x, **arguments)
 
 
+def test_counts_keep_the_sums_of_their_rows():
+    random = np.random.default_rng(0)
+    sums = random.integers(0, 30, 80)
+    X = np.vstack([random.multinomial(n, [0.7, 0.2, 0.1] if i < 40 else [0.1, 0.2, 0.7]) for i, n in enumerate(sums)]).astype(float)
+    start = [Multinomial([0.6, 0.2, 0.2]), Frozen(Multinomial([0.2, 0.2, 0.6]), "probabilities[1]")]
+    model = GeneralMixtureModel(start, n_jobs=1).fit(X)
+    table = Table.read(X)
+    parts = take_apart(model.components_, table)
+    drawn = drawn_table(parts, model.weights_, table, 160, np.tile(np.arange(80), 2), np.random.default_rng(0))
+    np.testing.assert_array_equal(sum(drawn.numbers(j) for j in range(3)), np.tile(sums, 2))
+    found = model.bootstrap(X, 200, kind="parametric", random_state=0).standard_errors()
+    analytic = model.standard_errors(X)
+    np.testing.assert_allclose(found.standard_error, analytic.standard_error, rtol=0.3)
+
+
+@pytest.mark.filterwarnings("ignore::mixtures.exceptions.DegenerateWarning")
 def test_what_cannot_be_drawn_is_refused():
     X = np.array([[1.0, 2.0], [3.0, 0.0], [4.0, 4.0]])
-    model = GeneralMixtureModel(Frozen(Multinomial([0.5, 0.5])), 1).fit(X)
-    with pytest.raises(ParameterError, match="numbers of trials of rows are no part"):
+    inner = GeneralMixtureModel([Frozen(Multinomial([0.5, 0.5])), Multinomial([0.1, 0.9])], weights=[0.5, 0.5])
+    model = GeneralMixtureModel([inner, Multinomial([0.8, 0.2])], weights=[0.5, 0.5])
+    with pytest.raises(ParameterError, match="cannot be told the numbers of trials"):
         model.bootstrap(X, 10, kind="parametric")
     model = GeneralMixtureModel([Bell(0.0, 1.0), Normal(5.0, 1.0)]).fit(two_normals())
     with pytest.raises(ParameterError, match="Bell has no method sample"):
