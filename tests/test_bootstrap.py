@@ -10,24 +10,29 @@ from mixtures import GeneralMixtureModel
 from mixtures.bootstrap import order_of
 from mixtures.distributions import (
     Bernoulli,
+    Binomial,
     Categorical,
     Exponential,
     Frozen,
     Gamma,
+    Geometric,
     LocationScale,
     Multinomial,
     MultivariateNormal,
     Normal,
     Poisson,
     Product,
+    StudentT,
     Tied,
+    Truncated,
     Uniform,
     VonMises,
     ZeroInflated,
 )
 from mixtures.exceptions import DataError, DegenerateWarning, FitError, ParameterError
-from mixtures.free_numbers import flat_values
+from mixtures.free_numbers import flat_values, form_of
 from mixtures.parts import take_apart
+from mixtures.priors import NormalInverseGamma
 from mixtures.replicates import Refits, side_by_side, with_a_spare
 from mixtures.resamples import drawn_table
 from mixtures.settings import Settings
@@ -193,14 +198,14 @@ MODELS = {
 def test_components_of_every_form(name):
     components, x = MODELS[name]
     model = GeneralMixtureModel(components, weights=[0.4, 0.6], n_jobs=2).fit(x)
-    found = model.bootstrap(x, 6, random_state=0)
+    found = model.bootstrap(x, 3, random_state=0)
     random = np.random.default_rng(0)
     counts = random.multinomial(len(x), np.full(len(x), 1 / len(x)))
     other = GeneralMixtureModel(model.components_, weights=model.weights_).fit(x, sample_weight=counts)
     np.testing.assert_allclose(found.replicates[0], values_of(other), rtol=1e-4)
-    assert np.array_equal(found.replicates, model.bootstrap(x, 6, random_state=0, n_jobs=1).replicates)
+    assert np.array_equal(found.replicates, model.bootstrap(x, 3, random_state=0, n_jobs=1).replicates)
     if name != "a user's":
-        assert np.isfinite(model.bootstrap(x, 3, kind="parametric", random_state=0).replicates).all()
+        assert np.isfinite(model.bootstrap(x, 2, kind="parametric", random_state=0).replicates).all()
     held = [row for row in found.confidence_intervals() if row.note == "held"]
     assert all(row.low == row.high == row.estimate and row.standard_error == 0.0 for row in held)
     assert len(held) == 2 * (name == "held")
@@ -224,6 +229,36 @@ def test_components_that_changed_places_are_put_back():
     refit.log_weights = refit.log_weights[::-1].copy()
     assert order_of(refit, refits, ["same", "same"]).tolist() == [1, 0]
     assert order_of(refit, refits, ["one", "other"]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (Normal(0.0, 1.0), Normal(5.0, 2.0), True),
+        (Frozen(Normal(0.0, 1.0), "std"), Frozen(Normal(5.0, 2.0), "std"), True),
+        (Frozen(Normal(0.0, 1.0), "std"), Normal(5.0, 2.0), False),
+        (Normal(0.0, 1.0), StudentT(3.0, 0.0, 1.0), False),
+        (Binomial(3, 0.5), Binomial(4, 0.5), False),
+        (LocationScale(Gamma(2.0, 1.0), 0.0), LocationScale(Gamma(3.0, 1.0), 0.0), True),
+        (LocationScale(Gamma(2.0, 1.0), 0.0), LocationScale(Gamma(2.0, 1.0), 1.0), False),
+        (Truncated(Normal(0.0, 1.0), -1.0), Truncated(Normal(0.0, 1.0), -2.0), False),
+        (Product(Normal(0.0, 1.0), Poisson(1.0)), Product(Normal(2.0, 1.0), Poisson(3.0)), True),
+        (Product(Normal(0.0, 1.0), Poisson(1.0)), Product(Normal(0.0, 1.0), Geometric(0.5)), False),
+        (Normal(0.0, 1.0), Normal(0.0, 1.0, prior=NormalInverseGamma(0.0, 1.0, 3.0, 2.0)), False),
+    ],
+)
+def test_only_components_of_one_form_may_change_places(one, other, same):
+    assert (form_of(one) == form_of(other)) is same
+
+
+def test_components_that_hold_other_values_do_not_change_places():
+    x = two_normals()
+    components = [Frozen(Normal(0.0, 1.0), "mean"), Frozen(Normal(5.0, 1.5), "mean")]
+    model = GeneralMixtureModel(components, weights=[0.5, 0.5], n_jobs=1).fit(x)
+    found = model.bootstrap(x, 40, random_state=0)
+    held = [row.note == "held" for row in found.standard_errors()]
+    assert found.n_swapped == 0
+    assert (found.replicates[:, held] == [0.0, 5.0]).all()
 
 
 def test_angles_do_not_jump():
