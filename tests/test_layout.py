@@ -20,7 +20,7 @@ LAYERS = [
     {"differences", "free_groups", "free_numbers", "information", "intervals", "scores"},
     {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},
     {"bootstrap", "replicates", "resamples"},
-    {"criteria", "model", "output", "position", "streaming", "uncertainty", "watching"},
+    {"criteria", "looking", "model", "output", "position", "streaming", "uncertainty", "watching"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = len(LAYERS)  # whatever shows, stores or tests models
@@ -46,6 +46,12 @@ def test_imports_point_one_way(path):
     for module in imported_at_the_top(path):
         if module.startswith("mixtures.") and own != "__init__":
             assert LEVEL.get(first_part(module), ABOVE) <= LEVEL.get(own, ABOVE), f"{own} must not import {module}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_only_some_need_is_imported_late(path):
+    late = {"dask", "matplotlib", "pandas", "polars", "pyarrow", "tqdm"}
+    assert not late & {module.partition(".")[0] for module in imported_at_the_top(path)}
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "engine").glob("*.py")), ids=lambda path: path.stem)
