@@ -144,7 +144,7 @@ class Refits:
         return self._in_python(drawn, weights)
 
     def searched(self, first: int, stop: int, moves: Ints, n_starts: int, seed: int, finalists: int = FINALISTS) -> Refit:
-        """The best fit to a run of rows from several starts.
+        """The best fit to a run of rows from several starts; one with a scale at its floor only where all have.
 
         Parameters
         ----------
