@@ -174,17 +174,28 @@ def try_runs(
     """
     plan, rows = unfold(problem)
     k, m, d = plan.n_components, z.shape[1], z.shape[0]
-    part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
-    scratch, trial, accelerator = scratch_for(plan), np.empty(template.size), state_for(plan, control, template.size)
-    lines, centres, sums, mass = np.empty((6, m)), np.empty((k, d)), np.empty((k, d)), np.empty((k, d))
-    labels, nearest, own = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m)
-    every, placed, stays = np.empty(rows.n_rows, dtype=np.int64), np.empty(k, dtype=np.bool_), np.empty(k, dtype=np.bool_)
+    size, width, n, p = problem.sizes.n_statistics, template.size, rows.n_rows, problem.sizes.n_plates
+    scratch, accelerator = scratch_for(plan), state_for(plan, control, template.size)
+    # All other scratch at once: every array of its own costs the compiler a twentieth of a second.
+    numbers, places = np.empty(2 * size + width + 7 * m + 3 * k * d), np.empty(2 * m + n, dtype=np.int64)
+    part, totals, trial = segment(numbers, 0, size), segment(numbers, size, size), segment(numbers, 2 * size, width)
+    at = 2 * size + width
+    lines, own = matrix(numbers, at, 6, m), segment(numbers, at + 6 * m, m)
+    at += 7 * m
+    centres, sums, mass = matrix(numbers, at, k, d), matrix(numbers, at + k * d, k, d), matrix(numbers, at + 2 * k * d, k, d)
+    labels, nearest, every = segment(places, 0, m), segment(places, m, m), segment(places, 2 * m, n)
+    marks = np.empty((2, k), dtype=np.bool_)
+    placed, stays = marks[0], marks[1]
     while True:
         number = next_of(counter)
         if number >= statuses.size:
             return
-        values, weights, own_seed = parameters[number], log_weights[number], stream(seed, number)
-        flags, beliefs = progress[number, PROGRESS:], task.posterior  # none
+        values, weights = segment(parameters, number * width, width), segment(log_weights, number * k, k)
+        past, state = (
+            segment(history, number * history.shape[1], history.shape[1]),
+            segment(progress, number * (PROGRESS + p), PROGRESS + p),
+        )
+        flags, beliefs, own_seed = segment(state, PROGRESS, p), task.posterior, stream(seed, number)  # no beliefs
         for i in range(template.size):
             values[i] = template[i]
         if moves.shape[0]:
@@ -214,12 +225,12 @@ def try_runs(
             for c in range(k):
                 weights[c] = mixing[c]
         prepare_plates(plan, values)
-        for i in range(progress.shape[1]):
-            progress[number, i] = 0
+        for i in range(state.size):
+            state[i] = 0
         restart(accelerator)
         statuses[number] = call_climb(
-            calls.climb, calls, plan, rows, task, control, until, beliefs, values, weights, history[number], progress[number],
-            accelerator, scratch, part, totals, trial,
+            calls.climb, calls, plan, rows, task, control, until, beliefs, values, weights, past, state, accelerator,
+            scratch, part, totals, trial,
         )  # fmt: skip
         if statuses[number] == CONTINUE:
             settle(plan, accelerator, values, weights)
