@@ -40,7 +40,7 @@ class Answers:
         """Components and weights."""
 
     @abstractmethod
-    def _read(self, X: Any) -> Table:
+    def _table_of(self, X: Any) -> Table:
         """X as a table of the model's columns."""
 
     @abstractmethod
@@ -139,12 +139,13 @@ class Answers:
 
     def _over(self, components: list[Any], weights: Floats, places: list[int], names: list[str], named: bool) -> Self:
         """A fitted model of these components over some of the columns."""
-        model: Any = type(self)(components, weights=np.array(weights), n_jobs=getattr(self, "n_jobs", None))
+        family: Any = type(self)
+        model = family(components, weights=np.array(weights), n_jobs=getattr(self, "n_jobs", None))
         model.components_, model.weights_ = list(components), np.array(weights)
         model.n_features_in_ = len(places)
         if named:
             model.feature_names_in_ = np.array([names[j] for j in places], dtype=object)
-        return model  # type: ignore[no-any-return]
+        return model
 
     # --- missing cells ---
 
@@ -156,12 +157,12 @@ class Answers:
         X : array (n, d) or (n,), or a frame, of the model's columns.
         method : "mean", "mode" or "draw".
 
-            - "mean": of a real column the expected value given the row's observed cells; of whole numbers that value rounded, of angles
-              the mean direction, of categories the most probable one.
+            - "mean": of a real column the expected value given the row's observed cells; of whole numbers that value rounded, of
+              angles the mean direction, of categories the most probable one.
             - "mode": the value of highest probability or density given the observed cells, cell by cell. Of a column with point
-              masses the most probable of those, where one of them is more likely than not.
-            - "draw": a row drawn from the mixture given the observed cells: its component first, then all missing cells together, so
-              that what columns have in common stays.
+              masses the most probable of those, where one of them is at least as likely as not.
+            - "draw": a row drawn from the mixture given the observed cells: its component first, then all missing cells
+              together, so that what columns have in common stays.
         random_state : int, generator or None, for "draw".
 
         Returns
@@ -171,8 +172,8 @@ class Answers:
 
         Raises
         ------
-        DataError : a row with missing cells has density zero under every component. ParameterError : a family has no mean, or its block
-            no closed form for a part of its columns.
+        DataError : a row with missing cells has density zero under every component. ParameterError : a family has no mean, or its
+            block no closed form for a part of its columns.
 
         Examples
         --------
@@ -186,7 +187,7 @@ class Answers:
         """
         if method not in ("mean", "mode", "draw"):
             raise ParameterError(f"method must be 'mean', 'mode' or 'draw', found {method!r}")
-        table = self._read(X)
+        table = self._table_of(X)
         cells = impute_cells(self._leaves(table), table, method, generator_of(random_state), self._n_threads())
         return filled(X, cells)
 
@@ -279,16 +280,16 @@ class Answers:
         >>> p.round(2)
         array([1.  , 0.05, 0.  ])
         """
-        table = self._read(X)
+        table = self._table_of(X)
         found = p_values(self._leaves(table), table, n_draws, generator_of(random_state), self._n_threads())
         return in_callers_frame(self, X, found, "p_value")
 
     def assignment_entropy(self, X: Any) -> Any:
-        """Entropy of every row's assignment to the components, in nats, (n,): 0 where it is certain, log k where nothing is known."""
+        """Entropy of every row's assignment to the components, in nats, (n,): 0 where it is certain, at most log k."""
         return in_callers_frame(self, X, entropies(self._responsibilities(X)), "entropy")
 
     def relative_entropy(self, X: Any, sample_weight: Any = None) -> float:
-        """1 - mean entropy of assignments / log k: 1 where all are certain, 0 where nothing is told, as StepMix and Mplus have it."""
+        """1 - mean entropy of assignments / log k: 1 where all are certain, 0 where nothing is told (StepMix, Mplus)."""
         k = len(self._state()[1])
         return 1.0 - self._mean_entropy(X, sample_weight) / float(np.log(k)) if k > 1 else 1.0
 

@@ -45,8 +45,8 @@ class InformationCriteria:
         return -2 * self._likelihood(X, sample_weight)[0] + 2 * self.n_parameters
 
     def aicc(self, X: Any, sample_weight: Any = None) -> float:
-        """Akaike's criterion corrected for few rows, aic + 2 p (p + 1) / (n - p - 1), n the sum of weights; lower is better (Hurvich &
-        Tsai 1989). Infinite where n <= p + 1: so few rows cannot speak for so many parameters."""
+        """Akaike's criterion corrected for few rows, aic + 2 p (p + 1) / (n - p - 1), n the sum of weights; lower is better
+        (Hurvich & Tsai 1989). Infinite where n <= p + 1: so few rows cannot speak for so many parameters."""
         total, n, _ = self._likelihood(X, sample_weight)
         p = self.n_parameters
         return -2 * total + 2 * p + 2 * p * (p + 1) / (n - p - 1) if n > p + 1 else float("inf")

@@ -53,7 +53,7 @@ def _filled_series(series: Any, rows: Ints, values: Any) -> Any:
 
     dtype = series.dtype
     if dtype.is_integer():
-        new = [round(float(value)) for value in values]
+        new: list[Any] = [round(float(value)) for value in values]
     elif dtype.is_float():
         new = [float(value) for value in values]
     elif str(dtype) == "Boolean":

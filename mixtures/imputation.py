@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from mixtures.constraints import Angle, Whole
-from mixtures.densities import log_densities
 from mixtures.distributions.splits import Given, ellipse, given
 from mixtures.engine.plan import Floats, Ints
 from mixtures.exceptions import DataError, ParameterError
@@ -93,8 +92,8 @@ def impute_cells(leaves: Leaves, table: Table, method: str, random: Any, n_threa
     bad = np.flatnonzero(~np.isfinite(density))
     if len(bad):
         raise DataError(
-            f"row {rows[bad[0]]} has log-density {density[bad[0]]} under every component ({len(bad)} such rows), so nothing follows "
-            "from its observed cells"
+            f"row {rows[bad[0]]} has log-density {density[bad[0]]} under every component ({len(bad)} such rows), so nothing "
+            "follows from its observed cells"
         )
     lacks = {j: cells[rows] for j, cells in missing.items()}
     task = _Task(leaves, short, lacks, np.exp(joint - density[:, None]))
@@ -113,11 +112,11 @@ def _given(task: _Task, columns: tuple[int, ...], factor: Any, rows: Ints, lacks
     found = ellipse(factor)
     if found is None:
         raise ParameterError(
-            f"{type(factor).__name__} over columns {task.leaves.where(columns)}: some of its columns given the others have no closed "
-            f"form, row {task.table.row(rows[0])} lacks some and has others"
+            f"{type(factor).__name__} over columns {task.leaves.where(columns)}: some of its columns given the others have no "
+            f"closed form, row {task.table.row(rows[0])} lacks some and has others"
         )
     seen = np.flatnonzero(~lacks).tolist()
-    return given(found, seen, cells[np.ix_(rows, seen)])
+    return given(found, seen, cells[rows][:, seen])
 
 
 # --- draws ---
@@ -164,7 +163,7 @@ def _drawn_block(task: _Task, columns: Any, factor: Any, rows: Ints, lacks: Any,
 
 def _no_totals(task: _Task, columns: Any, factor: Any) -> ParameterError:
     return ParameterError(
-        f"{type(factor).__name__} over columns {task.leaves.where(columns)}: a row without counts has no total, which is no parameter"
+        f"{type(factor).__name__} over columns {task.leaves.where(columns)}: a row without counts has no total, nor has the family"
     )
 
 
@@ -241,7 +240,7 @@ def _most_probable_category(factors: Sequence[Any], shares: Floats) -> Any:
 def _law(task: _Task, column: int, columns: tuple[int, ...], factor: Any, rows: Ints) -> Law:
     """What a component says of a missing cell of some rows."""
     if len(columns) == 1:
-        return Law(lambda x, _: log_densities(factor, x), fixed=factor)
+        return Law.of(factor)
     found = ellipse(factor)
     if found is None:
         raise ParameterError(

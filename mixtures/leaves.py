@@ -107,7 +107,7 @@ class Leaves:
 
     def _refusing(self, table: Table) -> list[int]:
         """Columns with missing cells that stand in blocks whose family cannot leave them out by itself."""
-        found = set()
+        found: set[int] = set()
         for factors in self.factors:
             for columns, factor in factors:
                 if len(columns) > 1 and not getattr(factor, "takes_missing", False):

@@ -294,9 +294,9 @@ class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Answers, St
     def _evaluate(self, X: Any, *wanted: str, finite: bool = True) -> dict[str, Any]:
         """Outputs of one pass over X: "density" and "labels" (n,), "posterior" or "log_joint" (n, k). With `finite`, infinite cells
         are refused."""
-        return self._evaluate_table(self._read(X), *wanted, finite=finite)
+        return self._evaluate_table(self._table_of(X), *wanted, finite=finite)
 
-    def _read(self, X: Any) -> Table:
+    def _table_of(self, X: Any) -> Table:
         """X as a table of the columns that the model was fitted to, of at least one row."""
         self._state()  # a model without parameters is told so first
         width = getattr(self, "n_features_in_", None)  # None: parameters were given, no table has been seen

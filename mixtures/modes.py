@@ -1,4 +1,4 @@
-"""Where the density, or the probabilities, of mixtures that differ in their weights, and partly in their components, are largest."""
+"""Where densities or probabilities of mixtures, which differ from row to row in their weights or components, are largest."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ class Law:
     scales: Floats | None = None
 
     @classmethod
+    def of(cls, distribution: Any) -> Law:
+        """One distribution of all rows."""
+        return cls(lambda x, _: log_densities(distribution, x), distribution)
+
+    @classmethod
     def around(cls, locations: Floats, scales: Floats, df: Floats) -> Law:
         """Student's t around locations (n,), a Normal where df is infinite."""
         is_normal = np.isinf(df)
@@ -71,7 +76,7 @@ def most_probable(laws: Sequence[Law], shares: Floats, is_whole: bool) -> Floats
     rows = np.flatnonzero(~is_mass)
     if len(rows):
         own = [_of_rows(laws[k], rows) for k in smooth]
-        found[rows] = _highest(own, shares[np.ix_(rows, smooth)])
+        found[rows] = _highest(own, shares[rows][:, smooth])
     return found
 
 
@@ -107,7 +112,7 @@ def _most_probable_whole(factors: Sequence[Any], shares: Floats) -> Floats:
     # Between neighbours of a sparse grid the probabilities rise and fall once: step towards the top, halving the step.
     place = np.searchsorted(values, found)
     step = np.maximum(np.diff(values, append=values[-1] + 1.0)[place], 1.0)
-    laws = [Law(lambda x, _, factor=factor: log_densities(factor, x)) for factor in factors]
+    laws = [Law.of(factor) for factor in factors]
     best = _log_density(laws, shares, found)
     while step.max() >= 1.0:
         for sign in (-1.0, 1.0):

@@ -40,7 +40,7 @@ class OneColumnLaw:
     """
 
     def __init__(self, members: Sequence[Any], weights: Floats) -> None:
-        seen = np.flatnonzero(np.asarray(weights) > 0)
+        seen = np.flatnonzero(np.asarray(weights) > 0).tolist()
         self.members = [members[k] for k in seen]
         self.weights = np.asarray(weights)[seen] / np.sum(weights)
         for member in self.members:

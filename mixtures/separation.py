@@ -3,8 +3,8 @@
 With responsibilities r_ik of n rows, H_i = - sum over k of r_ik log r_ik is the entropy of the assignment of row i, between 0 and
 log K. Two measures of all rows put it between 0, nothing is told, and 1, everything is:
 
-    relative entropy    1 - sum H_i / (n log K)                        (Ramaswamy et al. 1993, Marketing Science 12; Mplus' "entropy")
-    entropy R^2         1 - sum H_i / (n H(w)),  H(w) that of weights  (Vermunt & Magidson 2016, Latent GOLD technical guide)
+    relative entropy    1 - sum H_i / (n log K)     (Ramaswamy et al. 1993, Marketing Science 12; the "entropy" of Mplus)
+    entropy R^2         1 - sum H_i / (n H(w))      with H(w) that of the weights (Vermunt & Magidson 2016, Latent GOLD guide)
 
 Overlap of components is that of Maitra & Melnykov (2010, "Simulating data to study performance of finite mixture modeling and
 clustering algorithms", JCGS 19): the probability that a row of component i is more probable as one of component j,

@@ -4,12 +4,13 @@ For an ellipse with location m and matrix S, columns in the order seen (o), othe
 
     location of r given x_o:  m_r + L_ro L_oo^-1 (x_o - m_o),       matrix of r given x_o:  L_rr L_rr',
 
-the Schur complement of S_oo, which this way is never negative by rounding. Of a Normal that is all. Of Student's t with df degrees
-of freedom, those of r given x_o are df + d_o, and the matrix is multiplied by (df + q) / (df + d_o), where d_o is the number of seen
-columns and q = (x_o - m_o)' S_oo^-1 (x_o - m_o) (Ding 2016, "On the conditional distribution of the multivariate t distribution").
+the Schur complement of S_oo, which this way is never negative by rounding. Of a Normal that is all. Of Student's t with df
+degrees of freedom, those of r given x_o are df + d_o, and the matrix is multiplied by (df + q) / (df + d_o), where d_o is the
+number of seen columns and q = (x_o - m_o)' S_oo^-1 (x_o - m_o) (Ding 2016, "On the conditional distribution of the multivariate t
+distribution").
 
-One column of a Dirichlet is a Beta(a_j, sum of the other a). Several of its columns, but not all, lie inside a simplex and not on it,
-and what some counts are without the row's total is no Multinomial: such splits are refused.
+One column of a Dirichlet is a Beta(a_j, sum of the other a). Several of its columns, but not all, lie inside a simplex and not on
+it, and what some counts are without the row's total is no Multinomial: such splits are refused.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def given(found: Ellipse, seen: Sequence[int], values: Floats) -> Given:
     rest = [j for j in range(len(found.location)) if j not in set(seen)]
     order = [*seen, *rest]
     unit = np.sqrt(np.diagonal(found.matrix))
-    lower = np.linalg.cholesky((found.matrix / unit / unit[:, None])[np.ix_(order, order)])
+    scaled_matrix = (found.matrix / unit / unit[:, None])[np.ix_(order, order)]
+    lower = np.asarray(np.linalg.cholesky(scaled_matrix), dtype=np.float64)
     n_seen = len(seen)
     scaled = solve_triangular(lower[:n_seen, :n_seen], ((values - found.location[seen]) / unit[seen]).T, lower=True)
     locations = found.location[rest] + (lower[n_seen:, :n_seen] @ scaled).T * unit[rest]
@@ -117,7 +119,10 @@ def marginal(distribution: Any, places: Sequence[int], words: str) -> Any:
 
 
 def conditional(distribution: Any, seen: Sequence[int], values: Sequence[float], words: str) -> Any:
-    """The distribution of the other columns, in their order, where those `seen`, by place, have these values; as :func:`marginal`."""
+    """The distribution of the other columns, in their order, where those `seen`, by place, have these values.
+
+    Arguments and errors are those of :func:`marginal`; a class of one's own is asked for its ``condition({place: value})``.
+    """
     base = unconstrained(distribution)
     if isinstance(base, MultivariateNormal) and base.kind != "full":
         return marginal(base, [j for j in range(len(base.mean)) if j not in set(seen)], words)
