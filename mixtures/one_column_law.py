@@ -10,7 +10,9 @@ beyond, which keeps tails relatively right; over whole numbers by bisection, and
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -79,18 +81,22 @@ class OneColumnLaw:
         levels = q.ravel()
         out = np.full(levels.shape, np.nan)
         with np.errstate(all="ignore"):
-            out[levels == 0.0] = min(_lower_end(member) for member in self.members)
-            out[levels == 1.0] = max(float(member.quantile(1.0)) for member in self.members)
+            out[levels == 0.0], out[levels == 1.0] = self._ends
             inside = (levels > 0.0) & (levels < 1.0)
             if inside.any():
                 out[inside] = self._inner(levels[inside])
         return out.reshape(q.shape)
 
+    @cached_property
+    def _ends(self) -> tuple[float, float]:
+        """Of the support."""
+        return min(_lower_end(member) for member in self.members), max(float(member.quantile(1.0)) for member in self.members)
+
     def _inner(self, q: Floats) -> Floats:
-        own = np.array([np.asarray(member.quantile(q), dtype=float) for member in self.members])
-        low, high = np.clip(own.min(axis=0), -LARGEST, LARGEST), np.clip(own.max(axis=0), -LARGEST, LARGEST)
-        if len(self.members) == 1:
-            return high
+        with warnings.catch_warnings():  # of scipy, about quantiles that it cannot find; what they bracket is checked
+            warnings.simplefilter("ignore", RuntimeWarning)
+            own = np.array([np.nan_to_num(member.quantile(q), posinf=LARGEST, neginf=-LARGEST) for member in self.members])
+        low, high = own.min(axis=0), own.max(axis=0)
         if self.is_whole:
             return self._whole(q, low, high)
         found = np.empty(len(q))
@@ -141,14 +147,14 @@ class OneColumnLaw:
 
     def _solved(self, q: Floats, low: Floats, high: Floats) -> Floats:
         low_gap, high_gap = self._gap(low, q), self._gap(high, q)
-        step = np.maximum(high - low, 1e-8 * np.maximum(np.abs(high), 1e-300))
-        for _ in range(MOST_STEPS):
-            short, long = ~(high_gap >= 0), ~(low_gap < 0)
-            short, long = short & (high < LARGEST), long & (low > -LARGEST)
+        step = np.maximum(high - low, 1e-15 * np.maximum(np.abs(high), 1e-300))
+        least, most = (float(np.clip(end, -LARGEST, LARGEST)) for end in self._ends)
+        for _ in range(MOST_STEPS):  # the members' quantiles are rounded, and some of scipy's are wrong far out
+            short, long = ~(high_gap >= 0) & (high < most), ~(low_gap < 0) & (low > least)
             if not (short.any() or long.any()):
                 break
-            high = np.where(short, np.minimum(high + step, LARGEST), high)
-            low = np.where(long, np.maximum(low - step, -LARGEST), low)
+            high = np.where(short, np.minimum(high + step, most), high)
+            low = np.where(long, np.maximum(low - step, least), low)
             step = np.where(short | long, 2.0 * step, step)
             high_gap[short], low_gap[long] = self._gap(high[short], q[short]), self._gap(low[long], q[long])
         return _root(lambda x, rows: self._gap(x, q[rows]), low, high, low_gap, high_gap)
@@ -184,7 +190,7 @@ def _root(function: Callable[[Floats, Any], Floats], low: Floats, high: Floats, 
         a = np.where(newest_is_high[active], high[active], low[active])
         b = np.where(newest_is_high[active], low[active], high[active])
         t = share[active]
-        x = np.where(t == 0.5, a / 2 + b / 2, a + t * (b - a))
+        x = np.where(t == 0.5, _middle(a, b), a + t * (b - a))
         gap = function(x, active)
         reaches = ~(gap < 0.0)
         # The newest point takes the place of the end on its side; what it replaces, or where it came from, is remembered.
@@ -201,6 +207,14 @@ def _root(function: Callable[[Floats, Any], Floats], low: Floats, high: Floats, 
         width, size = high[active] - low[active], np.maximum(np.abs(low[active]), np.abs(high[active]))
         active = active[(width > ROUNDING * size) & (width > 5e-324) & (high_gap[active] > 0.0)]
     return high
+
+
+def _middle(a: Floats, b: Floats) -> Floats:
+    """Half way between two numbers; by their exponents where these are far apart, so that any float64 is near."""
+    short, long = np.minimum(np.abs(a), np.abs(b)), np.maximum(np.abs(a), np.abs(b))
+    between = np.sign(a + b) * np.sqrt(np.maximum(short, 5e-324)) * np.sqrt(long)
+    far = np.where(np.sign(a) * np.sign(b) < 0, 0.0, between)
+    return np.where(long > 16.0 * short, far, a / 2 + b / 2)
 
 
 def _others(

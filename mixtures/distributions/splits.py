@@ -77,8 +77,7 @@ def given(found: Ellipse, seen: Sequence[int], values: Floats) -> Given:
     rest = [j for j in range(len(found.location)) if j not in set(seen)]
     order = [*seen, *rest]
     unit = np.sqrt(np.diagonal(found.matrix))
-    scaled_matrix = (found.matrix / unit / unit[:, None])[np.ix_(order, order)]
-    lower = np.asarray(np.linalg.cholesky(scaled_matrix), dtype=np.float64)
+    lower = _cholesky((found.matrix / unit / unit[:, None])[np.ix_(order, order)])
     n_seen = len(seen)
     scaled = solve_triangular(lower[:n_seen, :n_seen], ((values - found.location[seen]) / unit[seen]).T, lower=True)
     locations = found.location[rest] + (lower[n_seen:, :n_seen] @ scaled).T * unit[rest]
@@ -87,6 +86,15 @@ def given(found: Ellipse, seen: Sequence[int], values: Floats) -> Given:
         return Given(locations, own, np.ones(len(values)), found.df)
     stretches = (found.df + np.square(scaled).sum(axis=0)) / (found.df + n_seen)
     return Given(locations, own, stretches, min(found.df + n_seen, LARGEST_DF))
+
+
+def _cholesky(correlation: Floats) -> Floats:
+    """L of a matrix that is positive definite but for rounding, as that of a component whose rows all but lie in a plane."""
+    try:
+        return np.asarray(np.linalg.cholesky(correlation), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        d = len(correlation)
+        return np.asarray(np.linalg.cholesky(correlation + 32 * d * np.finfo(float).eps * np.eye(d)), dtype=np.float64)
 
 
 def marginal(distribution: Any, places: Sequence[int], words: str) -> Any:
