@@ -112,7 +112,7 @@ def _given(task: _Task, columns: tuple[int, ...], factor: Any, rows: Ints, lacks
     found = ellipse(factor)
     if found is None:
         raise ParameterError(
-            f"{type(factor).__name__} over columns {task.leaves.where(columns)}: some of its columns given the others have no "
+            f"{type(factor).__name__} over {task.leaves.where(columns)}: some of its columns given the others have no "
             f"closed form, row {task.table.row(rows[0])} lacks some and has others"
         )
     seen = np.flatnonzero(~lacks).tolist()
@@ -163,7 +163,7 @@ def _drawn_block(task: _Task, columns: Any, factor: Any, rows: Ints, lacks: Any,
 
 def _no_totals(task: _Task, columns: Any, factor: Any) -> ParameterError:
     return ParameterError(
-        f"{type(factor).__name__} over columns {task.leaves.where(columns)}: a row without counts has no total, nor has the family"
+        f"{type(factor).__name__} over {task.leaves.where(columns)}: a row without counts has no total, nor has the family"
     )
 
 
@@ -244,7 +244,7 @@ def _law(task: _Task, column: int, columns: tuple[int, ...], factor: Any, rows: 
     found = ellipse(factor)
     if found is None:
         raise ParameterError(
-            f"{type(factor).__name__} over columns {task.leaves.where(columns)}: the mode of some of its columns is not known; use "
+            f"{type(factor).__name__} over {task.leaves.where(columns)}: the mode of some of its columns is not known; use "
             "method 'mean' or 'draw'"
         )
     cells, missing = _block(task, columns)

@@ -32,6 +32,12 @@ def safe_log(weights: Any) -> Floats:
         return np.log(np.asarray(weights, dtype=float))
 
 
+def words_for(columns: Sequence[int], names: Sequence[str], named: bool) -> str:
+    """How errors name columns, by place."""
+    listed = ", ".join(repr(names[j]) if named else names[j] for j in columns)
+    return f"column {listed}" if len(columns) == 1 else f"columns {listed}"
+
+
 def empty_table(names: Sequence[str], named: bool) -> Table:
     """A table without rows, which components find their columns in."""
     return Table([np.empty(0) for _ in names], names, 0, named)
@@ -74,7 +80,7 @@ class Leaves:
 
     def where(self, columns: Sequence[int]) -> str:
         """How errors name columns."""
-        return ", ".join(repr(self.names[j]) if self.named else self.names[j] for j in columns)
+        return words_for(columns, self.names, self.named)
 
     def factor_on(self, leaf: int, column: int) -> tuple[tuple[int, ...], Any]:
         """The columns and the distribution of the factor of a leaf that a column belongs to."""

@@ -20,7 +20,7 @@ from mixtures.distributions.product import Product
 from mixtures.distributions.splits import conditional, marginal
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError
-from mixtures.leaves import Leaves, empty_table
+from mixtures.leaves import Leaves, empty_table, words_for
 from mixtures.parts import take_apart
 from mixtures.table import Table, is_missing
 
@@ -89,7 +89,7 @@ def marginal_components(components: Sequence[Any], names: Sequence[str], named: 
     """Components over some columns, by place and in this order."""
 
     def split(factor: Any, kept: list[int], columns: tuple[int, ...]) -> Any:
-        return marginal(factor, kept, _where(columns, names, named))
+        return marginal(factor, kept, words_for(columns, names, named))
 
     return _over(components, names, named, places, split)
 
@@ -100,7 +100,7 @@ def conditional_components(
     """Components over columns `places`, where all other columns that share a block with them are `known` or missing."""
 
     def split(factor: Any, kept: list[int], columns: tuple[int, ...]) -> Any:
-        words = _where(columns, names, named)
+        words = words_for(columns, names, named)
         seen = [place for place, j in enumerate(columns) if j in known]
         if not seen:
             return marginal(factor, kept, words)
@@ -109,11 +109,6 @@ def conditional_components(
         return found if rest == kept else marginal(found, [rest.index(place) for place in kept], words)
 
     return _over(components, names, named, places, split)
-
-
-def _where(columns: Sequence[int], names: Sequence[str], named: bool) -> str:
-    listed = ", ".join(repr(names[j]) if named else names[j] for j in columns)
-    return f"column {listed}" if len(columns) == 1 else f"columns {listed}"
 
 
 def _over(
@@ -140,7 +135,7 @@ def _over(
         described = {j for columns in kept for j in columns}
         for j in places:
             if j not in described:
-                raise DataError(f"{_where([j], names, named)}: no component describes it")
+                raise DataError(f"{words_for([j], names, named)}: no component describes it")
         made[id(part)] = _joined(kept, names if named else None, new_place)
     return [made[id(part)] for part in parts]
 
@@ -172,7 +167,7 @@ def one_row(known: Mapping[int, Any], names: Sequence[str], named: bool) -> Tabl
             continue
         value = known[j]
         if is_missing(value):
-            raise DataError(f"{_where([j], names, named)}: expected a value, found {value!r}; leave out what is not known")
+            raise DataError(f"{words_for([j], names, named)}: expected a value, found {value!r}; leave out what is not known")
         is_number = isinstance(value, (numbers.Real, np.bool_)) and not isinstance(value, str)
         cells.append(np.array([float(value)]) if is_number else _object(value))
     return Table(cells, names, 1, named)
@@ -194,7 +189,7 @@ def updated_weights(leaves: Leaves, row: Table, known: Mapping[int, Any], n_comp
     joint = leaves.log_joint(row, n_threads)[0]
     total = np.logaddexp.reduce(joint)
     if not np.isfinite(total):
-        words = ", ".join(f"{_where([j], leaves.names, leaves.named)}: {value!r}" for j, value in known.items())
+        words = ", ".join(f"{words_for([j], leaves.names, leaves.named)}: {value!r}" for j, value in known.items())
         raise DataError(f"a row with {words} has log-density {total} under every component together, so nothing follows from it")
     found = np.bincount(leaves.component, weights=np.exp(joint - total), minlength=n_components)
     weights: Floats = found / found.sum()

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mixtures.constraints import Whole
+from mixtures.densities import log_densities
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import ParameterError
 from mixtures.leaves import safe_log
@@ -170,8 +171,8 @@ def _is_whole(member: Any) -> bool:
 def _lower_end(member: Any) -> float:
     """Where the support of a distribution begins; scipy's families of whole numbers say one less."""
     low = float(member.quantile(0.0))
-    support = getattr(member, "support", None)
-    return max(low, support.low) if isinstance(support, Whole) else low
+    is_before = isinstance(getattr(member, "support", None), Whole) and log_densities(member, np.array([low]))[0] == -np.inf
+    return low + 1.0 if is_before else low
 
 
 def _root(function: Callable[[Floats, Any], Floats], low: Floats, high: Floats, low_gap: Floats, high_gap: Floats) -> Floats:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from itertools import product
 
 import numpy as np
 import polars as pl
@@ -100,16 +99,18 @@ def with_holes(frame, missing):
 def by_mixture(frame, block, others, seed):
     """The table filled in by the mixture with the lowest BIC, and what it is."""
     models = []
-    for (kind, tied), size in product(KINDS, SIZES):
-        normal = MultivariateNormal(kind=kind, tied=tied and size > 1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", DegenerateWarning)  # what such a fit says of its likelihood means nothing
-            try:
-                mixture = GeneralMixtureModel(Product({block: normal, **others}), size, random_state=seed, max_iter=300).fit(frame)
-            except (DegenerateWarning, FitError):
-                continue
-        models.append((mixture.bic(frame), f"{size} {'tied' if tied else kind}", mixture))
+    for kind, tied in KINDS:
+        for size in SIZES:
+            normal = MultivariateNormal(kind=kind, tied=tied and size > 1)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                warnings.simplefilter("error", DegenerateWarning)  # what such a fit says of its likelihood means nothing
+                try:
+                    columns = Product({block: normal, **others})
+                    mixture = GeneralMixtureModel(columns, size, random_state=seed, max_iter=300).fit(frame)
+                except (DegenerateWarning, FitError):
+                    break  # nor will larger ones do better
+            models.append((mixture.bic(frame), f"{size} {'tied' if tied else kind}", mixture))
     _, words, mixture = min(models, key=lambda found: found[:2])
     return mixture.impute(frame), words
 
