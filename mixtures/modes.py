@@ -12,6 +12,7 @@ from scipy.special import gammaln, logsumexp
 from mixtures.constraints import Interval
 from mixtures.densities import log_densities
 from mixtures.engine.plan import Floats, Ints
+from mixtures.exceptions import ParameterError
 
 LEVELS = np.concatenate([[1e-6, 1e-4, 1e-3], np.arange(1, 64) / 64, [1 - 1e-3, 1 - 1e-4, 1 - 1e-6]])
 """Where a component's quantiles stand for it."""
@@ -42,7 +43,7 @@ class Law:
     @classmethod
     def of(cls, distribution: Any) -> Law:
         """One distribution of all rows."""
-        return cls(lambda x, _: log_densities(distribution, x), distribution)
+        return cls(lambda x, _: _log_densities(distribution, x), distribution)
 
     @classmethod
     def around(cls, locations: Floats, scales: Floats, df: Floats) -> Law:
@@ -86,12 +87,23 @@ def _of_rows(law: Law, rows: Ints) -> Law:
     return Law(lambda x, at: law.log_density(x, rows[at]), None, law.centres[rows], law.scales[rows])
 
 
+def _log_densities(distribution: Any, x: Floats) -> Floats:
+    """As :func:`mixtures.densities.log_densities`; a class of one's own is asked for rows."""
+    is_ours = hasattr(distribution, "kernels") or hasattr(distribution, "_log_density")
+    found = log_densities(distribution, x) if is_ours else distribution.log_prob(x[:, None])
+    return np.asarray(found, dtype=float).reshape(len(x))
+
+
 def _mass(factor: Any, atom: float) -> float:
     return 1.0 if atom in getattr(factor, "atoms", ()) else 0.0
 
 
 def _grid(factor: Any) -> Floats:
     """Values of a distribution that are likely to be near its modes; ends of its support that belong to it."""
+    if not callable(getattr(factor, "quantile", None)):
+        raise ParameterError(
+            f"{type(factor).__name__}: expected a method quantile, without which its mode is not known; use 'draw'"
+        )
     found = np.asarray(factor.quantile(LEVELS), dtype=float)
     support = getattr(factor, "support", None)
     if isinstance(support, Interval):
@@ -102,8 +114,7 @@ def _grid(factor: Any) -> Floats:
 
 
 def _most_probable_whole(factors: Sequence[Any], shares: Floats) -> Floats:
-    grids = [np.rint(_grid(factor) if callable(getattr(factor, "quantile", None)) else np.empty(0)) for factor in factors]
-    values = np.unique(np.concatenate([*grids, *(np.atleast_1d(getattr(factor, "atoms", ())) for factor in factors)]))
+    values = np.unique(np.concatenate([np.rint(_grid(factor)) for factor in factors]))
     if values[-1] - values[0] < MOST_VALUES:
         values = np.arange(values[0], values[-1] + 1.0)
     found = values[_best_of(factors, shares, values)[0]]
@@ -126,7 +137,7 @@ def _most_probable_whole(factors: Sequence[Any], shares: Floats) -> Floats:
 def _best_of(factors: Sequence[Any], shares: Floats, values: Floats) -> tuple[Ints, Floats]:
     """Of every row, the place of the best of some values, and the logarithm of its density."""
     with np.errstate(all="ignore"):
-        logs = np.array([log_densities(factor, values) for factor in factors])
+        logs = np.array([_log_densities(factor, values) for factor in factors])
     top = np.max(logs, axis=0, initial=-np.inf, where=np.isfinite(logs))
     top = np.where(np.isfinite(top), top, 0.0)
     densities = np.exp(logs - top)

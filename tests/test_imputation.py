@@ -353,3 +353,59 @@ def test_categories_that_a_frame_does_not_know_join_it():
     found = model.impute(frame)
     assert found["pet"].tolist() == ["cat", "cat", "dog"]
     assert list(found["pet"].cat.categories) == ["cat", "dog"]
+
+
+class Triangle:
+    """A user's class: a triangle from 0 to 2 around 1."""
+
+    mean = 1.0
+
+    def log_prob(self, X):
+        with np.errstate(divide="ignore"):
+            return np.log(np.maximum(1.0 - np.abs(X[:, 0] - 1.0), 0.0))
+
+    def fit(self, X, sample_weight=None):
+        return self
+
+    def sample(self, n=1, random_state=None):
+        return np.random.default_rng(random_state).triangular(0, 1, 2, (n, 1))
+
+
+class TriangleWithQuantiles(Triangle):
+    def quantile(self, p):
+        return scipy.stats.triang.ppf(p, 0.5, 0, 2)
+
+    def cdf(self, x):
+        return scipy.stats.triang.cdf(x, 0.5, 0, 2)
+
+
+def test_classes_of_ones_own():
+    model = GeneralMixtureModel([Product(Triangle(), Normal(0, 1)), Product(Normal(3, 1), Normal(0, 1))], weights=[0.5, 0.5])
+    assert model.impute([[np.nan, 0.0]])[0, 0] == 2.0
+    assert np.isfinite(model.impute([[np.nan, 0.0]] * 9, "draw", 0)).all()
+    with pytest.raises(ParameterError, match="Triangle: expected a method quantile"):
+        model.impute([[np.nan, 0.0]], "mode")
+    better = GeneralMixtureModel(
+        [Product(TriangleWithQuantiles(), Normal(0, 1)), Product(Normal(3, 1), Normal(0, 1))], weights=[0.9, 0.1]
+    )
+    assert better.impute([[np.nan, 0.0]], "mode")[0, 0] == pytest.approx(1.0, abs=1e-6)
+    law = better.marginal(0)
+    np.testing.assert_allclose(law.cdf(law.quantile([0.1, 0.5, 0.99])), [0.1, 0.5, 0.99], rtol=1e-12)
+    with pytest.raises(ParameterError, match=r"Triangle.* has no cdf"):
+        model.marginal(0).quantile(0.5)
+    with pytest.raises(ParameterError, match=r"Pair on columns 0, 1: expected a method sample"):
+        GeneralMixtureModel([Pair()]).overlap(10)
+    with pytest.raises(ParameterError, match=r"Pair over columns 0, 1.*no closed form"):
+        GeneralMixtureModel([Pair()]).impute([[1.0, np.nan]])
+
+
+class Pair:
+    """A user's class over two columns that nothing is known of."""
+
+    n_features = 2
+
+    def log_prob(self, X):
+        return -np.square(X).sum(axis=1)
+
+    def fit(self, X, sample_weight=None):
+        return self

@@ -107,7 +107,7 @@ def by_mixture(frame, block, others, seed):
                 warnings.simplefilter("error", DegenerateWarning)  # what such a fit says of its likelihood means nothing
                 try:
                     columns = Product({block: normal, **others})
-                    mixture = GeneralMixtureModel(columns, size, random_state=seed, max_iter=300).fit(frame)
+                    mixture = GeneralMixtureModel(columns, size, random_state=seed, n_init=3, max_iter=200).fit(frame)
                 except (DegenerateWarning, FitError):
                     break  # nor will larger ones do better
             models.append((mixture.bic(frame), f"{size} {'tied' if tied else kind}", mixture))
