@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mixtures.constraints import Whole
 from mixtures.distributions.base import generator_of
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError, ParameterError
 from mixtures.leaves import Leaves
+from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
 
@@ -53,7 +55,7 @@ def kullback_leibler(p: Any, q: Any, n_draws: int = 10_000, random_state: Any = 
     """
     one, other = _pair(p, q, n_draws)
     rows = one.draw(n_draws, random_state)
-    return _mean([one.log_densities(rows) - other.log_densities(_as(rows, one, other))])
+    return _mean([one.log_densities(rows) - _foreign(rows, one, other)])
 
 
 def jensen_shannon(p: Any, q: Any, n_draws: int = 10_000, random_state: Any = None) -> Estimate:
@@ -74,7 +76,7 @@ def jensen_shannon(p: Any, q: Any, n_draws: int = 10_000, random_state: Any = No
     terms = []
     for first, second in ((one, other), (other, one)):
         rows = first.draw(n_draws, random)
-        own, foreign = first.log_densities(rows), second.log_densities(_as(rows, first, second))
+        own, foreign = first.log_densities(rows), _foreign(rows, first, second)
         terms.append(math.log(2.0) - np.logaddexp(0.0, foreign - own))
     return _mean(terms)
 
@@ -94,6 +96,39 @@ def _as(rows: Table, one: Leaves, other: Leaves) -> Table:
     by_name = one.named and other.named
     places = [one.names.index(name) for name in other.names] if by_name else range(len(one.names))
     return Table([rows._values(j) for j in places], other.names, rows.n_rows, other.named)
+
+
+def _foreign(rows: Table, one: Leaves, other: Leaves) -> Floats:
+    """Log-densities of rows drawn from one mixture under another: -inf where the one has mass at a value of a column at which the
+    other has nothing but a density, to which a single value is nothing."""
+    theirs = _as(rows, one, other)
+    found = other.log_densities(theirs)
+    for j in one.columns:
+        at = other.names.index(one.names[j]) if one.named and other.named else j
+        if any(_has_mass(factor) for _, factor in _of_weight(other, at)):
+            continue
+        masses = [factor for _, factor in _of_weight(one, j) if _has_mass(factor)]
+        if masses and len(masses) == len(_of_weight(one, j)):
+            found[:] = -np.inf
+        elif masses:
+            values = rows.numbers(j)
+            for factor in masses:
+                found[np.asarray(factor.log_prob(values)) > -np.inf] = -np.inf
+    return found
+
+
+def _of_weight(leaves: Leaves, column: int) -> list[tuple[tuple[int, ...], Any]]:
+    """What stands on a column in the leaves that have weight."""
+    pairs = zip(leaves.standing_on(column), leaves.weights, strict=True)
+    return [standing for standing, weight in pairs if weight > 0]
+
+
+def _has_mass(factor: Any) -> bool:
+    """Whether single values have probability."""
+    support = getattr(factor, "support", None)
+    support = support.cells if isinstance(support, RowSupport) else support
+    is_category = getattr(factor, "encoding", "numbers") == "categories"
+    return is_category or isinstance(support, Whole) or getattr(factor, "atoms", None) is not None
 
 
 def _mean(terms: list[Floats]) -> Estimate:

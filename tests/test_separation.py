@@ -13,6 +13,7 @@ from mixtures import GeneralMixtureModel
 from mixtures.distributions import (
     Bernoulli,
     Categorical,
+    Degenerate,
     Exponential,
     MultivariateNormal,
     Normal,
@@ -229,3 +230,23 @@ def test_columns_are_found_by_name():
         kullback_leibler(p, GeneralMixtureModel([Normal(0, 1)]), 10, 0)
     with pytest.raises(ParameterError, match="n_draws must be a whole number >= 2"):
         jensen_shannon(p, q, 1)
+
+
+def test_a_mass_is_nothing_to_a_density():
+    """Log-probabilities and log-densities are numbers of different kinds, though both are finite."""
+    normal = GeneralMixtureModel([Normal(0, 1)])
+    spike = GeneralMixtureModel([Degenerate(0.0), Normal(0, 1)], weights=[0.3, 0.7])
+    counts = GeneralMixtureModel([Poisson(3.0)])
+    assert kullback_leibler(spike, normal, 100, 0).value == math.inf
+    assert kullback_leibler(counts, normal, 100, 0).value == math.inf
+    assert kullback_leibler(normal, counts, 100, 0).value == math.inf
+    assert jensen_shannon(counts, normal, 100, 0).value == pytest.approx(math.log(2))
+    other = GeneralMixtureModel([Degenerate(0.0), Normal(0, 1)], weights=[0.6, 0.4])
+    exact = 0.3 * math.log(0.3 / 0.6) + 0.7 * math.log(0.7 / 0.4)
+    found = kullback_leibler(spike, other, 4000, 0)
+    assert abs(found.value - exact) < 4 * found.standard_error
+    found = kullback_leibler(normal, spike, 1000, 0)
+    assert found.value == pytest.approx(-math.log(0.7))
+    found = jensen_shannon(spike, normal, 20_000, 0)  # the mass apart, the densities 0.7 and 1 of one Normal
+    parts = 0.3 * math.log(2) + 0.7 * math.log(0.7 / 0.85) + math.log(1 / 0.85)
+    assert abs(found.value - parts / 2) < 4 * found.standard_error
