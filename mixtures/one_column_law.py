@@ -119,12 +119,12 @@ class OneColumnLaw:
 
     def _whole(self, q: Floats, low: Floats, high: Floats) -> Floats:
         low = low - 1.0
-        for _ in range(MOST_STEPS):  # the members' quantiles are right but for rounding of q
-            short = self.cdf(high) < q
-            long = (self.cdf(low) >= q) & (low > -LARGEST)
+        step = np.ones(len(q))
+        for _ in range(MOST_STEPS):  # the members' quantiles are rounded, and may be wrong far out
+            short, long = self.cdf(high) < q, self.cdf(low) >= q
             if not (short.any() or long.any()):
                 break
-            high, low = np.where(short, high + np.maximum(1.0, high - low), high), np.where(long, low - 1.0, low)
+            high, low, step = np.where(short, high + step, high), np.where(long, low - step, low), 2.0 * step
         while np.any(high - low > 1.0):
             middle = np.floor(low / 2 + high / 2)
             middle = np.where(middle <= low, low + 1.0, middle)
@@ -150,7 +150,7 @@ class OneColumnLaw:
         low_gap, high_gap = self._gap(low, q), self._gap(high, q)
         step = np.maximum(high - low, 1e-15 * np.maximum(np.abs(high), 1e-300))
         least, most = (float(np.clip(end, -LARGEST, LARGEST)) for end in self._ends)
-        for _ in range(MOST_STEPS):  # the members' quantiles are rounded, and some of scipy's are wrong far out
+        for _ in range(MOST_STEPS):  # the members' quantiles are rounded, some of scipy's wrong far out
             short, long = ~(high_gap >= 0) & (high < most), ~(low_gap < 0) & (low > least)
             if not (short.any() or long.any()):
                 break
@@ -184,7 +184,8 @@ def _root(function: Callable[[Floats, Any], Floats], low: Floats, high: Floats, 
     older, older_gap = low.copy(), low_gap.copy()
     newest_is_high = np.ones(len(low), dtype=bool)
     share = np.full(len(low), 0.5)  # of the way from the newest end to the other
-    active = np.flatnonzero((high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))) & (high_gap > 0.0))
+    # A bracket whose upper end is a root is narrowed, too: where the function is level, the least root is the quantile.
+    active = np.flatnonzero(high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high)))
     for _ in range(MOST_STEPS):
         if not len(active):
             break
@@ -206,7 +207,7 @@ def _root(function: Callable[[Floats, Any], Floats], low: Floats, high: Floats, 
             x, gap, *_others(active, low, high, low_gap, high_gap, reaches), older[active], older_gap[active]
         )
         width, size = high[active] - low[active], np.maximum(np.abs(low[active]), np.abs(high[active]))
-        active = active[(width > ROUNDING * size) & (width > 5e-324) & (high_gap[active] > 0.0)]
+        active = active[(width > ROUNDING * size) & (width > 5e-324)]
     return high
 
 

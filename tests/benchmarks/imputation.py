@@ -3,8 +3,9 @@
 ``python tests/benchmarks/imputation.py [--seeds 5]`` removes a fifth of the cells of mixed tables at random, fits mixtures of 1 to
 6 components, of full, shared and diagonal covariances, to what is left, keeps the one with the lowest BIC on the incomplete table,
 fills the cells in and compares them with those removed. Numeric columns: root mean square error in units of the column's standard
-deviation. Categorical columns: share of cells that are right. The IterativeImputer reads categories as indicators, all columns
-standardised, and of the indicators the largest is its category.
+deviation. Categorical columns: share of cells that are right. The IterativeImputer reads categories as indicators of all but the
+first (with all of them, each would be told by the others alone), columns standardised; the largest indicator is its category, that
+of the first being what the others leave.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def by_chained_equations(frame, seed):
         column = frame[name]
         if column.dtype == pl.String:
             categories = sorted(column.drop_nulls().unique())
-            block = np.column_stack([(column == c).cast(pl.Float64).to_numpy() for c in categories])
+            block = np.column_stack([(column == c).cast(pl.Float64).to_numpy() for c in categories[1:]])
             block[column.is_null().to_numpy()] = np.nan
         else:
             categories, block = None, column.cast(pl.Float64).to_numpy()[:, None]
@@ -136,7 +137,11 @@ def by_chained_equations(frame, seed):
     out, start = {}, 0
     for name, categories, width in names:
         block = found[:, start : start + width]
-        out[name] = block[:, 0] if categories is None else [categories[c] for c in block.argmax(axis=1)]
+        out[name] = (
+            block[:, 0]
+            if categories is None
+            else [categories[c] for c in np.column_stack([1.0 - block.sum(axis=1), block]).argmax(axis=1)]
+        )
         start += width
     return pl.DataFrame(out)
 
