@@ -200,7 +200,13 @@ def _add_block(task: _Task, columns: Any, factor: Any, share: Floats, sums: dict
             continue
         places = np.flatnonzero(lacks)
         if lacks.all():
-            values = np.broadcast_to(mean_of(factor, len(columns), words), (len(rows), len(columns)))
+            mean = mean_of(factor, len(columns), words)
+            support = getattr(factor, "support", None)
+            if isinstance(support, RowSupport) and not support.contains(mean[None])[0]:
+                raise ParameterError(
+                    f"{words}: the mean of {factor!r} is no row that it allows, {support.words}; use method 'draw'"
+                )
+            values = np.broadcast_to(mean, (len(rows), len(columns)))
         else:
             rest = _given(task, columns, factor, rows, lacks, cells)
             if not rest.df > 1.0:

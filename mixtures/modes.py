@@ -110,6 +110,7 @@ def _grid(factor: Any) -> Floats:
         ends = np.array([support.low, support.high])
         found = np.concatenate([found, ends])
         found = found[np.asarray(support.contains(found), dtype=bool)]
+    found = np.concatenate([found, np.asarray(getattr(factor, "points", ()), dtype=float)])  # a kernel density has a bump at each
     return found[np.isfinite(found)]
 
 

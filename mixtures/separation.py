@@ -84,7 +84,8 @@ def overlap(leaves: Leaves, weights: Floats, n_draws: int, random_state: Any, n_
         own = np.flatnonzero((leaves.component == i) & (leaves.weights > 0))
         leaf = own[random.choice(len(own), size=n_draws, p=leaves.weights[own] / leaves.weights[own].sum())]
         joint = by_component(leaves.log_joint(leaves.draw(n_draws, random, leaf), n_threads), leaves.component, k)
-        gap = joint - joint[:, i : i + 1]
+        with np.errstate(invalid="ignore"):
+            gap = joint - joint[:, i : i + 1]
         wins = (gap > 0.0) + 0.5 * (gap == 0.0)
         probabilities[i], errors[i] = wins.mean(axis=0), wins.std(axis=0) / math.sqrt(n_draws)
         best = joint.max(axis=1, keepdims=True)

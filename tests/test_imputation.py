@@ -18,6 +18,7 @@ from mixtures.distributions import (
     Dirichlet,
     Exponential,
     Gamma,
+    KernelDensity,
     Multinomial,
     MultivariateNormal,
     MultivariateStudentT,
@@ -27,6 +28,7 @@ from mixtures.distributions import (
     Product,
     StudentT,
     VonMises,
+    VonMisesFisher,
     ZeroInflated,
 )
 from mixtures.exceptions import DataError, ParameterError
@@ -353,6 +355,28 @@ def test_categories_that_a_frame_does_not_know_join_it():
     found = model.impute(frame)
     assert found["pet"].tolist() == ["cat", "cat", "dog"]
     assert list(found["pet"].cat.categories) == ["cat", "dog"]
+
+
+def test_the_mean_of_directions_is_none():
+    model = GeneralMixtureModel([Product({(0, 1): VonMisesFisher([0.6, 0.8], 3.0), 2: Normal(0, 1)})])
+    with pytest.raises(ParameterError, match=r"columns 0, 1: the mean of VonMisesFisher.* is no row that it allows"):
+        model.impute([[np.nan, np.nan, 1.0]])
+    assert np.linalg.norm(model.impute([[np.nan, np.nan, 1.0]], "draw", 0)[0, :2]) == pytest.approx(1.0)
+
+
+def test_narrow_bumps_are_seen():
+    bumps = KernelDensity(1e-3, points=[0.0, 1.0, 1.0, *np.linspace(2, 9, 300)])
+    assert GeneralMixtureModel([bumps]).impute([np.nan, 0.0], "mode")[0] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_tied_components_may_be_asked_one_by_one():
+    tied = MultivariateNormal([0, 0], [[1, 0.5], [0.5, 1]], tied=True)
+    apart = MultivariateNormal([9, 9], [[1, 0], [0, 1]])
+    nested, plain = (
+        GeneralMixtureModel([GeneralMixtureModel([one, one.replaced(mean=(3, 3))]), apart])
+        for one in (tied, tied.replaced(tied=False))
+    )
+    np.testing.assert_array_equal(nested.impute([[0.0, np.nan]]), plain.impute([[0.0, np.nan]]))
 
 
 class Triangle:
