@@ -231,11 +231,11 @@ class Answers:
 
     @property
     def mean(self) -> Any:
-        """Expected value, of several columns an array (d,).
+        """Expected value, of several columns an array (d,) in the order of those that the components describe.
 
         Raises
         ------
-        ParameterError : a column holds categories, or a component has no finite mean.
+        UndefinedError : a column holds categories, or a component has no finite mean.
         """
         leaves = self._leaves()
         found, _ = moments(leaves, leaves.columns, second=False)
@@ -285,7 +285,15 @@ class Answers:
         return in_callers_frame(self, X, found, "p_value")
 
     def assignment_entropy(self, X: Any) -> Any:
-        """Entropy of every row's assignment to the components, in nats, (n,): 0 where it is certain, at most log k."""
+        """Entropy of every row's assignment to the components, in nats, (n,): 0 where it is certain, at most log k.
+
+        Examples
+        --------
+        >>> from mixtures import GeneralMixtureModel
+        >>> from mixtures.distributions import Normal
+        >>> GeneralMixtureModel([Normal(0, 1), Normal(4, 1)]).assignment_entropy([2.0, 40.0]).round(6)
+        array([0.693147, 0.      ])
+        """
         return in_callers_frame(self, X, entropies(self._responsibilities(X)), "entropy")
 
     def relative_entropy(self, X: Any, sample_weight: Any = None) -> float:

@@ -14,7 +14,7 @@ from scipy.special import i0e, i1e
 
 from mixtures.distributions.splits import ellipse
 from mixtures.engine.plan import Floats
-from mixtures.exceptions import ParameterError
+from mixtures.exceptions import UndefinedError
 from mixtures.leaves import Leaves
 
 
@@ -23,7 +23,7 @@ def mean_of(factor: Any, width: int, words: str) -> Floats:
 
     Raises
     ------
-    ParameterError : it has none that is known; categories, and families whose integral diverges.
+    UndefinedError : it has none that is known; categories, and families whose integral diverges.
     """
     found = ellipse(factor)
     if found is not None:
@@ -31,7 +31,7 @@ def mean_of(factor: Any, width: int, words: str) -> Floats:
     else:
         values = None if getattr(factor, "encoding", "numbers") == "categories" else getattr(factor, "mean", None)
     if values is None or np.size(values) != width or not np.isfinite(np.asarray(values, dtype=float)).all():
-        raise ParameterError(f"{words}: {factor!r} has no finite mean")
+        raise UndefinedError(f"{words}: {factor!r} has no finite mean")
     return np.asarray(values, dtype=float).reshape(width)
 
 
@@ -40,7 +40,7 @@ def covariance_of(factor: Any, width: int, words: str) -> Floats:
 
     Raises
     ------
-    ParameterError : it has none that is known.
+    UndefinedError : it has none that is known.
     """
     found = ellipse(factor)
     if found is not None:
@@ -58,14 +58,14 @@ def covariance_of(factor: Any, width: int, words: str) -> Floats:
     if shares is not None and variance is not None and hasattr(factor, "concentration") and np.size(shares) == width:
         total = 1.0 + float(np.sum(factor.concentration))  # of a Dirichlet
         return (np.diag(shares) - np.outer(shares, shares)) / total
-    raise ParameterError(f"{words}: {factor!r} has no covariance that is known")
+    raise UndefinedError(f"{words}: {factor!r} has no covariance that is known")
 
 
 def resultant_of(factor: Any, words: str) -> complex:
     """E[exp(i x)] of a distribution of one column of angles."""
     concentration, location = getattr(factor, "concentration", None), getattr(factor, "location", None)
     if concentration is None or location is None:
-        raise ParameterError(f"{words}: {factor!r} has no mean direction that is known")
+        raise UndefinedError(f"{words}: {factor!r} has no mean direction that is known")
     return complex(i1e(concentration) / i0e(concentration) * np.exp(1j * location))
 
 

@@ -158,6 +158,8 @@ def test_moments_by_hand():
     assert mixture(StudentT(1.5, 0, 1), Normal(0, 1)).variance == np.inf
     with pytest.raises(ParameterError, match="no finite mean"):
         _ = mixture(StudentT(0.9, 0, 1), Normal(0, 1)).mean
+    assert not hasattr(mixture(StudentT(0.9, 0, 1), Normal(0, 1)), "mean")
+    assert not hasattr(GeneralMixtureModel(Normal(), 2), "variance")
     with pytest.raises(ParameterError, match="no finite mean"):
         _ = GeneralMixtureModel([Categorical([0.5, 0.5])]).mean
     assert mixture(StudentT(0.9, 0, 1), Normal(0, 1), weights=(0.0, 1.0)).mean == 0.0

@@ -24,7 +24,7 @@ from sklearn.impute import IterativeImputer
 from mixtures import GeneralMixtureModel
 from mixtures.datasets import load_penguins
 from mixtures.distributions import Categorical, Gamma, MultivariateNormal, Poisson, Product
-from mixtures.exceptions import DegenerateWarning, FitError
+from mixtures.exceptions import DegenerateWarning, MixturesError
 
 SHARE = 0.2
 SIZES = range(1, 7)
@@ -109,7 +109,7 @@ def by_mixture(frame, block, others, seed):
                 try:
                     columns = Product({block: normal, **others})
                     mixture = GeneralMixtureModel(columns, size, random_state=seed, n_init=3, max_iter=200).fit(frame)
-                except (DegenerateWarning, FitError):
+                except (DegenerateWarning, MixturesError):
                     break  # nor will larger ones do better
             models.append((mixture.bic(frame), f"{size} {'tied' if tied else kind}", mixture))
     _, words, mixture = min(models, key=lambda found: found[:2])
