@@ -69,8 +69,7 @@ def _filled_series(series: Any, rows: Ints, values: Any) -> Any:
             new = _of_objects(native, new)
         native.iloc[rows] = new
         return nw.from_native(native, series_only=True)
-    other = nw.new_series(series.name, new, dtype, backend=series.implementation)
-    return series.scatter(rows.tolist(), other)
+    return series.scatter(rows.tolist(), new)
 
 
 def _of_objects(native: Any, values: list[Any]) -> list[Any]:
