@@ -240,8 +240,11 @@ def test_many_rows_and_patterns_are_not_gone_through_one_by_one(monkeypatch):
     original = imputation.given
     monkeypatch.setattr(imputation, "given", lambda *arguments: calls.append(1) or original(*arguments))
     model = mixed()
-    model.impute(holes(model.sample(20_000, 0), 1))
-    assert len(calls) <= 3 * 2**3
+    X = holes(model.sample(20_000, 0), 1)
+    for method in METHODS:
+        calls.clear()
+        model.impute(X, method, 0)
+        assert 0 < len(calls) <= 3 * 2**3
 
 
 def test_angles_are_averaged_on_the_circle():
