@@ -24,6 +24,7 @@ from mixtures.engine.team import available_threads
 from mixtures.exceptions import ConvergenceWarning, DataError, ParameterError
 from mixtures.fitting import fit_mixture
 from mixtures.knowledge import read_knowledge, read_start
+from mixtures.looking import Looking
 from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
 from mixtures.runs import run_em, safe_log
@@ -34,7 +35,7 @@ from mixtures.warn import warn
 from mixtures.watching import CallbackSupportMixin, is_watched, watcher, with_callbacks
 
 
-class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Answers, Streaming, DensityMixin, BaseEstimator):
+class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Answers, Looking, Streaming, DensityMixin, BaseEstimator):
     """Finite mixture of any distributions, fitted by EM.
 
     Parameters

@@ -21,7 +21,7 @@ LAYERS = [
     {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics"},
     {"divergences", "frames", "imputation", "leaves", "marginals", "modes", "moments", "one_column_law", "outliers", "separation"},
     {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},
-    {"answers", "criteria", "model", "output", "position", "streaming", "watching"},
+    {"answers", "criteria", "looking", "model", "output", "position", "streaming", "watching"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = len(LAYERS)  # whatever shows, stores or tests models
@@ -47,6 +47,12 @@ def test_imports_point_one_way(path):
     for module in imported_at_the_top(path):
         if module.startswith("mixtures.") and own != "__init__":
             assert LEVEL.get(first_part(module), ABOVE) <= LEVEL.get(own, ABOVE), f"{own} must not import {module}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_only_some_need_is_imported_late(path):
+    late = {"dask", "matplotlib", "pandas", "polars", "pyarrow", "tqdm"}
+    assert not late & {module.partition(".")[0] for module in imported_at_the_top(path)}
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "engine").glob("*.py")), ids=lambda path: path.stem)

@@ -4,11 +4,13 @@ import numpy as np
 import polars
 import pytest
 
+from mixtures.describing import describe, percent
 from mixtures.distributions import Bernoulli, Categorical, Exponential, Normal, Poisson, Product
 from mixtures.exceptions import FitError
 from mixtures.inference import ColumnChoice
-from mixtures.report import bic_text, columns_text, cross_text, describe, model_text, percent, sizes_text, table_text
+from mixtures.report import bic_text, columns_text, cross_text, model_text, sizes_text
 from mixtures.selection import Candidate, fit_sizes, lowest_bic
+from mixtures.tables import table_text
 
 
 def products(k):
