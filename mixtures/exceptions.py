@@ -14,6 +14,7 @@ __all__ = [
     "ModelFormatError",
     "NotFittedError",
     "ParameterError",
+    "UndefinedError",
 ]
 
 
@@ -23,6 +24,10 @@ class MixturesError(Exception):
 
 class ParameterError(MixturesError, ValueError):
     """A parameter of a distribution or a model breaks its constraint."""
+
+
+class UndefinedError(ParameterError, AttributeError):
+    """A distribution with these parameters has no such moment: ``hasattr`` answers False."""
 
 
 class DataError(MixturesError, ValueError):
