@@ -166,7 +166,8 @@ def _searched(starter: Starter, settings: Settings) -> Run:
         run.interrupted = interrupted
     elif settings.watch is not None and run.course.iteration and not run.interrupted:
         run = run.rewound()
-    run.go(settings)
+    if not (starter.is_whole and starter.is_compiled and settings.watch is None):  # otherwise it has ended
+        run.go(settings)
     run.moves = moves
     return run
 

@@ -389,33 +389,28 @@ class MultivariateNormal(Family):
         d, values = len(columns), row.tolist()
         origins, units = [column.origin for column in columns], [column.unit for column in columns]
         mean = tuple([value * unit + origin for value, unit, origin in zip(values[HEAD:], units, origins, strict=False)])
-        start = HEAD + 6 * d
-        lines = [values[i : i + d] for i in range(start, start + d * d, d)]
+        start, size = HEAD + 6 * d, d * d
+        lines = [values[i : i + d] for i in range(start, start + size, d)]
         covariance: Any = tuple(
             [
                 tuple([value * unit * own for value, unit in zip(line, units, strict=True)])
                 for line, own in zip(lines, units, strict=True)
             ]
         )
-        is_sound = self._is_sound(values, d) and all([math.isfinite(sum(line)) for line in covariance])
         variances = [covariance[i][i] for i in range(d)]
+        whitener = values[start + size : start + 2 * size : d + 1]
+        # A member beyond doubt, which to prove from a matrix takes ten times as long: all numbers are finite, since their sums are,
+        # and no column's variance given the columns before it is less than 1e-12 of its whole variance, since the diagonal of
+        # L^-1 holds the reciprocals of those deviations.
+        is_sound = (
+            math.isfinite(sum(values) + sum(map(sum, covariance)))
+            and min(variances) > 0.0
+            and max([values[i] * w * w for i, w in zip(range(start, start + size, d + 1), whitener, strict=True)]) < 1e12
+        )
         if self.kind != "full":
             covariance = tuple(variances) if self.kind == "diagonal" else variances[0]
-        if is_sound and min(variances) > 0.0:
-            new = self._trusted(mean=mean, covariance=covariance, kind=self.kind, tied=self.tied)
-        else:
-            new = MultivariateNormal(mean, covariance, kind=self.kind, tied=self.tied)
-        return new._under(self.prior)
-
-    def _is_sound(self, values, d):
-        """Whether packed parameters are those of a member beyond doubt, which to prove from a matrix takes ten times as long: all
-        numbers finite, and no column's variance given the columns before it less than 1e-12 of its whole variance, since the
-        diagonal of L^-1 holds the reciprocals of those deviations."""
-        if not all(map(math.isfinite, values)):
-            return False
-        start = HEAD + 6 * d
-        variances, whitener = values[start : start + d * d : d + 1], values[start + d * d : start + 2 * d * d : d + 1]
-        return min(variances) > 0.0 and all([v * w * w < 1e12 for v, w in zip(variances, whitener, strict=True)])
+        made = self._trusted if is_sound else MultivariateNormal
+        return made(mean=mean, covariance=covariance, kind=self.kind, tied=self.tied)._under(self.prior)
 
     def _expected(self, row, columns):
         d = len(columns)
