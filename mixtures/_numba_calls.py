@@ -38,6 +38,8 @@ def address_of(kernel: Any, role: str) -> int:
         root.compile(signature)
         compiled = root.overloads[signature.args]
         address = int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+        if not address:
+            raise RuntimeError(f"{kernel!r} was compiled as a part of other code and cannot be called by its address")
     _kernels[address] = kernel
     return address
 

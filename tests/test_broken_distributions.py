@@ -231,7 +231,7 @@ class Misjitted:
     """A compiled function that is not its source."""
 
     def __init__(self, compiled, py_func):
-        self.compile, self.overloads, self.py_func = compiled.compile, compiled.overloads, py_func
+        self.by_address, self.py_func = compiled.by_address, py_func
         self._compiled = compiled
 
     def __call__(self, *arguments):
