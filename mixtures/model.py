@@ -30,11 +30,14 @@ from mixtures.runs import run_em, safe_log
 from mixtures.settings import STARVED, Settings
 from mixtures.streaming import Streaming
 from mixtures.table import Table
+from mixtures.uncertainty import Uncertainty
 from mixtures.warn import warn
 from mixtures.watching import CallbackSupportMixin, is_watched, watcher, with_callbacks
 
 
-class GeneralMixtureModel(CallbackSupportMixin, InformationCriteria, Looking, Streaming, DensityMixin, BaseEstimator):
+class GeneralMixtureModel(
+    CallbackSupportMixin, InformationCriteria, Looking, Uncertainty, Streaming, DensityMixin, BaseEstimator
+):
     """Finite mixture of any distributions, fitted by EM.
 
     Parameters

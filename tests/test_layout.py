@@ -14,11 +14,13 @@ FAMILY_FILES = sorted(path for path in (PACKAGE / "distributions").glob("*.py") 
 # are the sanctioned way up: a family's log_prob calls the engine's assembly.
 LAYERS = [
     {"_numba", "_numba_calls", "_numba_tiles", "constraints", "exceptions", "extras", "row_supports", "warn"},
-    {"column", "densities", "engine", "numerical", "quantiles", "table", "tails"},
+    {"column", "densities", "engine", "normal_derivatives", "numerical", "quantiles", "table", "tails"},
     {"distributions", "priors"},
     {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics"},
+    {"differences", "free_groups", "free_numbers", "information", "intervals", "scores"},
     {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},
-    {"criteria", "looking", "model", "output", "position", "streaming", "watching"},
+    {"bootstrap", "replicates", "resamples"},
+    {"criteria", "looking", "model", "output", "position", "streaming", "uncertainty", "watching"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ABOVE = len(LAYERS)  # whatever shows, stores or tests models

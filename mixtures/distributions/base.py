@@ -279,6 +279,11 @@ class Family(Declared):
         ``carries``, those of which the parameters are the maximum. None where parameters don't tell."""
         return None
 
+    _derivatives: ClassVar[Callable[..., Any] | None] = None
+    """A method that takes rows (n, d), NaN where missing, and shares (n,), and gives the first derivatives (n, m) of log-densities
+    by the m numbers of the declared parameters, the sum (m, m) of the second ones times the shares, and the units (m,) in which
+    those numbers are meant; of a matrix the entries on and below the diagonal. None: they are found by differences."""
+
     def _bind(self, table: Table, column: int) -> Self:
         """This distribution with whatever is learned from a column before any fit; categories, say."""
         return self

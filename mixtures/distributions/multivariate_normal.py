@@ -60,6 +60,7 @@ from mixtures.engine.normal_blocks import (
 from mixtures.engine.special import HALF_LOG_2PI, log
 from mixtures.engine.sweep import aligned
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
+from mixtures.normal_derivatives import normal_derivatives
 from mixtures.priors import NormalInverseWishart, joint_moments
 
 KINDS = ("full", "diagonal", "spherical")
@@ -420,6 +421,9 @@ class MultivariateNormal(Family):
         else:
             square = second + move * (2.0 * first + total * move)
         return np.concatenate([[total], first + total * move, square.ravel()])
+
+    def _derivatives(self, rows, share):
+        return normal_derivatives(self.mean, self.covariance, rows, share)
 
     def _start(self, columns):
         for column in columns:
