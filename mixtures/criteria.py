@@ -44,6 +44,18 @@ class InformationCriteria:
         """Akaike information criterion -2 log L + 2 p; lower is better (Akaike 1974)."""
         return -2 * self._likelihood(X, sample_weight)[0] + 2 * self.n_parameters
 
+    def aicc(self, X: Any, sample_weight: Any = None) -> float:
+        """Akaike's criterion corrected for few rows, aic + 2 p (p + 1) / (n - p - 1), n the sum of weights; lower is better
+        (Hurvich & Tsai 1989). Infinite where n <= p + 1: so few rows cannot speak for so many parameters."""
+        total, n, _ = self._likelihood(X, sample_weight)
+        p = self.n_parameters
+        return -2 * total + 2 * p + 2 * p * (p + 1) / (n - p - 1) if n > p + 1 else float("inf")
+
+    def sabic(self, X: Any, sample_weight: Any = None) -> float:
+        """Sample-size adjusted BIC, -2 log L + p log((n + 2) / 24), n the sum of weights; lower is better (Sclove 1987)."""
+        total, n, _ = self._likelihood(X, sample_weight)
+        return -2 * total + self.n_parameters * float(np.log((n + 2) / 24))
+
     def icl(self, X: Any, sample_weight: Any = None) -> float:
         """Integrated completed likelihood: bic plus twice the entropy of the posteriors (McLachlan & Peel 2000, sec. 6.10.3)."""
         total, n, entropy = self._likelihood(X, sample_weight, entropy=True)

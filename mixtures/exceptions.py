@@ -13,6 +13,7 @@ __all__ = [
     "MixturesError",
     "NotFittedError",
     "ParameterError",
+    "UndefinedError",
 ]
 
 
@@ -22,6 +23,10 @@ class MixturesError(Exception):
 
 class ParameterError(MixturesError, ValueError):
     """A parameter of a distribution or a model breaks its constraint."""
+
+
+class UndefinedError(ParameterError, AttributeError):
+    """A distribution with these parameters has no such moment: ``hasattr`` answers False."""
 
 
 class DataError(MixturesError, ValueError):

@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mixtures import templates
+from mixtures.answers import Answers
 from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.constraints import simplex
@@ -36,7 +37,7 @@ from mixtures.watching import CallbackSupportMixin, is_watched, watcher, with_ca
 
 
 class GeneralMixtureModel(
-    CallbackSupportMixin, InformationCriteria, Looking, Uncertainty, Streaming, DensityMixin, BaseEstimator
+    CallbackSupportMixin, InformationCriteria, Answers, Looking, Uncertainty, Streaming, DensityMixin, BaseEstimator
 ):
     """Finite mixture of any distributions, fitted by EM.
 
@@ -297,7 +298,11 @@ class GeneralMixtureModel(
     def _evaluate(self, X: Any, *wanted: str, finite: bool = True) -> dict[str, Any]:
         """Outputs of one pass over X: "density" and "labels" (n,), "posterior" or "log_joint" (n, k). With `finite`, infinite cells
         are refused."""
-        components, mixing = self._state()
+        return self._evaluate_table(self._table_of(X), *wanted, finite=finite)
+
+    def _table_of(self, X: Any) -> Table:
+        """X as a table of the columns that the model was fitted to, of at least one row."""
+        self._state()  # a model without parameters is told so first
         width = getattr(self, "n_features_in_", None)  # None: parameters were given, no table has been seen
         flat = np.ndim(X) == 1 and not hasattr(X, "columns") and width in (None, 1)
         table = Table.read(X, one_column=flat)
@@ -307,6 +312,11 @@ class GeneralMixtureModel(
             raise DataError(
                 f"expected at least one row, found 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
             )
+        return table
+
+    def _evaluate_table(self, table: Table, *wanted: str, finite: bool = True) -> dict[str, Any]:
+        """As :meth:`_evaluate`, of a table that has been read."""
+        components, mixing = self._state()
         assembly = Assembly(take_apart(components, table), table)
         if finite:
             assembly.check_finite()
