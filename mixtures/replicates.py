@@ -30,6 +30,7 @@ from mixtures.knowledge import NOTHING
 from mixtures.parts import Parts
 from mixtures.runs import begin
 from mixtures.settings import Settings
+from mixtures.spikes import has_spike
 from mixtures.table import Table, address_of_row_0
 
 SHORT_RUN = 15
@@ -69,6 +70,11 @@ class Refit:
     def parts(self) -> list[Parts]:
         """The fitted components, in parts."""
         return self.assembly.unpack_parts(self.parameters)
+
+    def is_doubtful(self) -> bool:
+        """Whether it met a floor, or one of its components is a spike."""
+        rows = np.exp(self.log_weights) * self.problem.sizes.n_rows
+        return self.floored or has_spike(self.parts(), rows, self.assembly.table)
 
     def posterior(self, parameters: Floats | None = None, log_weights: Floats | None = None) -> Floats:
         """Responsibilities (rows, k) of its rows, by its own parameters or others."""
@@ -143,8 +149,17 @@ class Refits:
             return self._refit(self._problem(rows, 0, len(drawn), weights), rows)
         return self._in_python(drawn, weights)
 
-    def searched(self, first: int, stop: int, moves: Ints, n_starts: int, seed: int, finalists: int = FINALISTS) -> Refit:
-        """The best fit to a run of rows from several starts.
+    def searched(
+        self,
+        first: int,
+        stop: int,
+        moves: Ints,
+        n_starts: int,
+        seed: int,
+        finalists: int = FINALISTS,
+        place: tuple[Floats, Floats] | None = None,
+    ) -> Refit:
+        """The best fit to a run of rows from several starts; one that is doubtful, see :mod:`mixtures.spikes`, only where all are.
 
         Parameters
         ----------
@@ -154,6 +169,7 @@ class Refits:
         n_starts : starts from clusters of these rows, besides.
         seed : of the starts.
         finalists : starts that go on to their ends.
+        place : packed parameters and logarithms of weights from which the moves lead; None for those of the components.
         """
         if not self.is_compiled:
             raise ParameterError("components that live in Python only can be fitted to many samples from one start alone")
@@ -168,7 +184,7 @@ class Refits:
         if len(moves):
             outputs = self._outputs(len(moves))
             rest = (moves, SOFTNESS, START_STEPS)
-            run_together(1, try_moves, *begun, self.start, self.log_weights, *data, *rest, *outputs)
+            run_together(1, try_moves, *begun, *(place or (self.start, self.log_weights)), *data, *rest, *outputs)
             courses += self._courses(problem, outputs)
         if n_starts:
             outputs = self._outputs(n_starts)
@@ -180,7 +196,7 @@ class Refits:
         alive = [course for course in courses if course.status in (CONTINUE, CONVERGED, EXHAUSTED)]
         ranked = sorted(alive or courses, key=lambda course: -_height(course))
         ended = [self._ended(course, self._columns) for course in ranked[:finalists]]
-        return max(ended, key=lambda refit: (not refit.failed, not refit.floored, np.nan_to_num(refit.log_likelihood, nan=-np.inf)))
+        return best_of(ended)
 
     def _outputs(self, count: int) -> tuple[Any, ...]:
         k, width = len(self.log_weights), min(SHORT_RUN, self.settings.max_iter) + 1
@@ -230,6 +246,12 @@ class Refits:
         except MixturesError:
             refit.failed, refit.log_likelihood = True, np.nan
         return refit
+
+
+def best_of(refits: Sequence[Refit]) -> Refit:
+    """The one of the highest likelihood; a failed one, or one that owes its likelihood to a few rows, only where all are."""
+    ranked = sorted(refits, key=lambda refit: -np.nan_to_num(refit.log_likelihood, nan=-np.inf))
+    return next((refit for refit in ranked if not refit.failed and not refit.is_doubtful()), ranked[0])
 
 
 def with_a_spare(components: Sequence[Any], log_weights: Floats) -> tuple[list[Any], Floats, Ints]:
