@@ -28,14 +28,16 @@ from mixtures.intervals import check_level
 from mixtures.knowledge import NOTHING
 from mixtures.model import GeneralMixtureModel
 from mixtures.parts import take_apart
-from mixtures.replicates import Refit, Refits, side_by_side, with_a_spare
+from mixtures.replicates import Refit, Refits, side_by_side
 from mixtures.resamples import drawn_table
 from mixtures.runs import safe_log
+from mixtures.searches import Search, with_a_spare
 from mixtures.settings import Settings
 from mixtures.table import Table
 from mixtures.warn import warn
 
 CLUSTER_STARTS = 3
+ROUNDS=[1,1]
 """Starts of K + 1 components from clusters, besides those that split one of K."""
 DRAWN_CELLS = 2**22
 """Rows times columns of draws that are kept at a time."""
@@ -341,8 +343,10 @@ class Pair:
         low = self.smaller.of_rows(first, stop)
         if low.failed:
             return np.nan, np.nan
-        place = self._widened(low)
-        high = self.larger.searched(first, stop, self._moves, CLUSTER_STARTS, seed, place=place)
+        if ROUNDS[0]: low = Search(self.smaller, first, stop, seed).escaped(low)
+        search = Search(self.larger, first, stop, seed)
+        high = search.best(self._moves, CLUSTER_STARTS, self._widened(low))
+        if ROUNDS[1]: high = search.escaped(high)
         return low.log_likelihood, high.log_likelihood
 
     def _widened(self, refit: Refit) -> tuple[Floats, Floats] | None:
