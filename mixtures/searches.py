@@ -17,11 +17,14 @@ from mixtures.engine.plan import NO_FLOATS, NO_LABELS, PROGRESS, Floats, Ints
 from mixtures.engine.search import try_moves, try_starts
 from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED
 from mixtures.engine.team import run_together
-from mixtures.escape import ALL_MOVES, FINALISTS, LEAST_GAIN, LEAVERS, TRIAL
+from mixtures.escape import ALL_MOVES, LEAST_GAIN, LEAVERS
 from mixtures.exceptions import ParameterError
 from mixtures.initialise import KINDS, LLOYD_ITERATIONS, SOFTNESS, START_STEPS
 from mixtures.replicates import Refit, Refits
 
+SHORT_RUN = 20
+"""M-steps that follow every start and every move before the best ones go on."""
+FINALISTS = 4
 NO_MOVES = np.empty((0, 2), dtype=np.int64)
 
 
@@ -47,7 +50,7 @@ class Search:
         s, m = len(refits.columns), stop - first
         ones, order = np.ones(m), np.arange(m)
         z = encoded(problem.whole[-2 * s : -s], problem.whole[-s:], refits.assembly.category_counts(), order, ones)
-        self._begun = (calls(), problem, refits.task, refits.control, TRIAL)
+        self._begun = (calls(), problem, refits.task, refits.control, SHORT_RUN)
         self._data = (z, order, ones, NO_LABELS, seed)
 
     def best(self, moves: Ints = NO_MOVES, n_starts: int = 0, place: tuple[Floats, Floats] | None = None) -> Refit:
@@ -99,7 +102,7 @@ class Search:
 
     def _outputs(self, count: int) -> tuple[Any, ...]:
         refits = self._refits
-        k, width = len(refits.log_weights), min(TRIAL, refits.settings.max_iter) + 1
+        k, width = len(refits.log_weights), min(SHORT_RUN, refits.settings.max_iter) + 1
         progress = np.zeros((count, PROGRESS + self._problem.sizes.n_plates), np.int64)
         return (
             np.empty((count, refits.start.size)),
