@@ -22,7 +22,7 @@ LAYERS = [
     {"differences", "free_groups", "free_numbers", "information", "intervals", "scores"},
     {"divergences", "frames", "imputation", "leaves", "marginals", "modes", "moments", "one_column_law", "outliers", "separation"},
     {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},
-    {"bootstrap", "replicates", "resamples"},
+    {"bootstrap", "replicates", "resamples", "searches"},
     {"answers", "criteria", "looking", "model", "output", "position", "streaming", "uncertainty", "watching"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
