@@ -174,18 +174,12 @@ def try_runs(
     """
     plan, rows = unfold(problem)
     k, m, d = plan.n_components, z.shape[1], z.shape[0]
-    size, width, n, p = problem.sizes.n_statistics, template.size, rows.n_rows, problem.sizes.n_plates
-    scratch, accelerator = scratch_for(plan), state_for(plan, control, template.size)
-    # All other scratch at once: every array of its own costs the compiler a twentieth of a second.
-    numbers, places = np.empty(2 * size + width + 7 * m + 3 * k * d), np.empty(2 * m + n, dtype=np.int64)
-    part, totals, trial = segment(numbers, 0, size), segment(numbers, size, size), segment(numbers, 2 * size, width)
-    at = 2 * size + width
-    lines, own = matrix(numbers, at, 6, m), segment(numbers, at + 6 * m, m)
-    at += 7 * m
-    centres, sums, mass = matrix(numbers, at, k, d), matrix(numbers, at + k * d, k, d), matrix(numbers, at + 2 * k * d, k, d)
-    labels, nearest, every = segment(places, 0, m), segment(places, m, m), segment(places, 2 * m, n)
-    marks = np.empty((2, k), dtype=np.bool_)
-    placed, stays = marks[0], marks[1]
+    width, p = template.size, problem.sizes.n_plates
+    part, totals = np.empty(problem.sizes.n_statistics), np.empty(problem.sizes.n_statistics)
+    scratch, trial, accelerator = scratch_for(plan), np.empty(width), state_for(plan, control, width)
+    lines, centres, sums, mass = np.empty((6, m)), np.empty((k, d)), np.empty((k, d)), np.empty((k, d))
+    labels, nearest, own = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m)
+    every, placed, stays = np.empty(rows.n_rows, dtype=np.int64), np.empty(k, dtype=np.bool_), np.empty(k, dtype=np.bool_)
     while True:
         number = next_of(counter)
         if number >= statuses.size:
