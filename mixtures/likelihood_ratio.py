@@ -263,7 +263,9 @@ def _test(
     seed: int,
 ) -> LikelihoodRatioTest:
     total = table.n_rows if weights is None else float(weights.sum())
-    statistic = max(0.0, 2.0 * total * (larger.score(X, sample_weight=sample_weight) - smaller.score(X, sample_weight=sample_weight)))
+    statistic = max(
+        0.0, 2.0 * total * (larger.score(X, sample_weight=sample_weight) - smaller.score(X, sample_weight=sample_weight))
+    )
     sampler = Null(smaller, table, weights, seed)
     found = np.array(list(sampler.statistics(n_replicates, smaller._n_threads())))
     null = found[~np.isnan(found)]
@@ -271,7 +273,10 @@ def _test(
     if not len(null):
         raise FitError(f"{k} components against {k + 1}: no sample could be fitted")
     if failed:
-        warn(f"{k} components against {k + 1}: {failed} of {len(found)} samples could not be fitted, and are left out", DegenerateWarning)
+        warn(
+            f"{k} components against {k + 1}: {failed} of {len(found)} samples could not be fitted, and are left out",
+            DegenerateWarning,
+        )
     return LikelihoodRatioTest(smaller, larger, statistic, null, failed)
 
 
@@ -368,7 +373,9 @@ class Pair:
         for old, new in zip(own, wider, strict=True):
             width = old.n_parameters * old.n_members
             values[new.start : new.start + k * width] = refit.parameters[old.start : old.start + k * width]
-            values[new.start + k * width : new.start + (k + 1) * width] = values[new.start + (k - 1) * width : new.start + k * width]
+            values[new.start + k * width : new.start + (k + 1) * width] = values[
+                new.start + (k - 1) * width : new.start + k * width
+            ]
         return values, np.append(refit.log_weights, -np.inf)
 
     def _in_python(self, first: int, stop: int, seed: int) -> tuple[float, float]:
