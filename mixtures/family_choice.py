@@ -95,9 +95,8 @@ class FamilyChoice(ColumnChoice):
     def contest(self) -> str:
         """Candidates, the best first: its BIC, and by how much those of the others are higher."""
         ranked = sorted(self.bics.items(), key=lambda pair: pair[1])
-        return ", ".join(
-            [f"{n} {bic - ranked[0][1]:+,.1f}" if place else f"{n} {bic:,.1f}" for place, (n, bic) in enumerate(ranked)]
-        )
+        others = [f"{name} {bic - ranked[0][1]:+,.1f}" for name, bic in ranked[1:]]
+        return ", ".join([f"{name} {bic:,.1f}" for name, bic in ranked[:1]] + others)
 
 
 class FamilyChoices:
@@ -301,7 +300,8 @@ def _angle(column: str, values: npt.NDArray[np.float64], unit: str) -> FamilyCho
         if middle - turn / 2 <= low and high <= middle + turn / 2:
             return FamilyChoice(column, LocationScale(VonMises(), middle, turn / (2 * math.pi)), reason)
     raise DataError(
-        f"column '{column}': expected {unit} from 0 to {turn:g} or from {-turn / 2:g} to {turn / 2:g}, found {low:.6g} to {high:.6g}"
+        f"column '{column}': expected {unit} from 0 to {turn:g} or from {-turn / 2:g} to {turn / 2:g}, found {low:.6g} to "
+        f"{high:.6g}"
     )
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mixtures.candidates import Candidate
 from mixtures.describing import describe
 from mixtures.inference import ColumnChoice
-from mixtures.candidates import Candidate
 from mixtures.tables import panels_text, short, table_html, table_text
 
 if TYPE_CHECKING:

@@ -46,7 +46,7 @@ def select(
     Parameters
     ----------
     components : what the components may be: a distribution; a sequence of distributions, or a mapping from names to them, to choose
-        from; what :func:`mixtures.infer` returns. In place of a distribution stands a sequence of them in a mapping: a mixture of just
+        from; what :func:`mixtures.infer` returns. In place of a distribution may stand a sequence of them, for a mixture of just
         these, one a component; or an unfitted :class:`~mixtures.GeneralMixtureModel`, with arguments of its own (starts,
         E-step, priors).
     X : array (n, d), array (n,), or a frame; missing cells are NaN or null.
@@ -345,8 +345,8 @@ def _run(plans: Sequence[Plan], rows: Rows, folds: Sequence[tuple[Ints, Ints]], 
     def done(job: tuple[int, int]) -> Any:
         plan, fold = plans[job[0]], job[1]
         own = plan._replace(model=GeneralMixtureModel(**{**plan.model.get_params(deep=False), "n_jobs": inner}))
-        result = fitted(own, rows) if fold < 0 else held_out(own, rows, *folds[fold])
-        if verbose and fold < 0:
+        result: Any = fitted(own, rows) if fold < 0 else held_out(own, rows, *folds[fold])
+        if verbose and isinstance(result, Candidate):
             _log(result)
         return result
 

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bootstrap_lrt.py [replicates [checked]]
 
-Of `checked` samples of each number of components the search of the bootstrap is set against two thorough ones, fits of the model with
-other seeds: how often each ends lower than the best of the three, and by how much on average.
+Of `checked` samples of each number of components the search of the bootstrap is set against two thorough ones, fits of the model
+with other seeds: how often each ends lower than the best of the three, and by how much on average.
 """
 
 import sys
