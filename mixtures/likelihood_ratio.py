@@ -1,13 +1,13 @@
 """How many components: the likelihood of K against K + 1, judged by samples of the mixture of K.
 
 Twice the gain of the log-likelihood has no chi-squared distribution here: under K components a mixture of K + 1 is not
-identified. So its distribution is drawn (McLachlan 1987, Applied Statistics 36): samples of the fitted mixture of K are fitted with K
-components and with K + 1, and the p-value is the share of their statistics that are at least as large as the observed one.
+identified. So its distribution is drawn (McLachlan 1987, Applied Statistics 36): samples of the fitted mixture of K are fitted
+with K components and with K + 1, and the p-value is the share of their statistics that are at least as large as the observed one.
 
 A sample's fit of K starts at the mixture that it was drawn of. That of K + 1 starts where each component of the former is split
-in two, and at some clusters, a few steps each; the best ones go on to their ends, and moves of components lead away from there as long as
-that gains anything. A mixture of K + 1 can be what one of K is, so its likelihood is at least as high: where a search ends lower,
-the statistic is 0.
+in two, and at some clusters, a few steps each; the best ones go on to their ends, and moves of components lead away from there as
+long as that gains anything. A mixture of K + 1 can be what one of K is, so its likelihood is at least as high: where a search ends
+lower, the statistic is 0.
 """
 
 from __future__ import annotations
@@ -97,9 +97,14 @@ class LikelihoodRatioTests(Sequence[LikelihoodRatioTest]):
 
     def _rows(self) -> list[list[str]]:
         return [
-            [f"{t.n_components} against {t.n_components + 1}", f"{t.statistic:.2f}", f"{np.quantile(t.null, 0.95):.2f}"]
-            + [f"{t.p_value:.4f}", str(len(t.null))]
-            for t in self
+            [
+                f"{test.n_components} against {test.n_components + 1}",
+                f"{test.statistic:.2f}",
+                f"{np.quantile(test.null, 0.95):.2f}",
+                f"{test.p_value:.4f}",
+                str(len(test.null)),
+            ]
+            for test in self
         ]
 
     def __repr__(self) -> str:
@@ -155,8 +160,8 @@ def bootstrap_lrt(
     Notes
     -----
     Fits to X are those of the model; those to samples, see :mod:`mixtures.likelihood_ratio`, are sought as well at less cost.
-    Neither search is sure to find the highest maximum. Where it misses that of K + 1 components in samples only, p-values are too small; where in X only,
-    too large.
+    Neither search is sure to find the highest maximum. Where it misses that of K + 1 components in samples only, p-values are too
+    small; where in X only, too large.
 
     References
     ----------
@@ -244,7 +249,8 @@ def _model_of(components: Any, arguments: dict[str, Any], n_jobs: Any) -> Callab
 
     def model(size: int, seed: int) -> GeneralMixtureModel:
         made = GeneralMixtureModel(component, **{**given, "n_components": size, "random_state": seed})
-        if not made.is_maximum_likelihood or made._checked()[1].e_step != SOFT:
+        penalised = any(getattr(family, "_is_penalised", False) for family in made._all_distributions())
+        if penalised or not made.is_maximum_likelihood or made._checked()[1].e_step != SOFT:
             raise ParameterError("bootstrap_lrt compares maximised likelihoods: expected no prior and a soft E-step")
         return made
 
@@ -263,7 +269,9 @@ def _test(
     seed: int,
 ) -> LikelihoodRatioTest:
     total = table.n_rows if weights is None else float(weights.sum())
-    statistic = max(0.0, 2.0 * total * (larger.score(X, sample_weight=sample_weight) - smaller.score(X, sample_weight=sample_weight)))
+    statistic = max(
+        0.0, 2.0 * total * (larger.score(X, sample_weight=sample_weight) - smaller.score(X, sample_weight=sample_weight))
+    )
     sampler = Null(smaller, table, weights, seed)
     found = np.array(list(sampler.statistics(n_replicates, smaller._n_threads())))
     null = found[~np.isnan(found)]
@@ -271,7 +279,10 @@ def _test(
     if not len(null):
         raise FitError(f"{k} components against {k + 1}: no sample could be fitted")
     if failed:
-        warn(f"{k} components against {k + 1}: {failed} of {len(found)} samples could not be fitted, and are left out", DegenerateWarning)
+        warn(
+            f"{k} components against {k + 1}: {failed} of {len(found)} samples could not be fitted, and are left out",
+            DegenerateWarning,
+        )
     return LikelihoodRatioTest(smaller, larger, statistic, null, failed)
 
 
@@ -312,7 +323,7 @@ class Null:
             drawn = self.samples(count)
             pair = Pair(self._components, self._weights, self._blank, drawn, self._settings)
             runs = [(n * self.n_rows, (n + 1) * self.n_rows, self._seed + begin + n) for n in range(count)]
-            yield from side_by_side(lambda run, pair=pair: pair.statistic(*run), runs, n_threads if pair.is_compiled else 1)
+            yield from side_by_side(pair.statistic, runs, n_threads if pair.is_compiled else 1)
 
 
 class Pair:
@@ -339,9 +350,10 @@ class Pair:
         """Whether no component lives in Python only."""
         return self.smaller.is_compiled
 
-    def statistic(self, first: int, stop: int, seed: int) -> float:
-        """Twice what one component more gains on a run of rows, >= 0; NaN where a fit failed."""
-        low, high = self.log_likelihoods(first, stop, seed)
+    def statistic(self, sample: tuple[int, int, int]) -> float:
+        """Twice what one component more gains on a sample, >= 0; NaN where a fit failed. A sample is its first row, the one after
+        its last, and a seed."""
+        low, high = self.log_likelihoods(*sample)
         return float(np.maximum(2.0 * (high - low), 0.0))
 
     def log_likelihoods(self, first: int, stop: int, seed: int) -> tuple[float, float]:
@@ -368,7 +380,9 @@ class Pair:
         for old, new in zip(own, wider, strict=True):
             width = old.n_parameters * old.n_members
             values[new.start : new.start + k * width] = refit.parameters[old.start : old.start + k * width]
-            values[new.start + k * width : new.start + (k + 1) * width] = values[new.start + (k - 1) * width : new.start + k * width]
+            values[new.start + k * width : new.start + (k + 1) * width] = values[
+                new.start + (k - 1) * width : new.start + k * width
+            ]
         return values, np.append(refit.log_weights, -np.inf)
 
     def _in_python(self, first: int, stop: int, seed: int) -> tuple[float, float]:

@@ -10,7 +10,6 @@ from itertools import product as combinations
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import KFold, check_cv
 
 from mixtures.candidates import CRITERIA, INFORMATION, Candidate, Fold, Plan, Rows, fitted, held_out, over_folds
 from mixtures.checks import read_weights
@@ -47,7 +46,7 @@ def select(
     Parameters
     ----------
     components : what the components may be: a distribution; a sequence of distributions, or a mapping from names to them, to choose
-        from; what :func:`mixtures.infer` returns. In place of a distribution stands a sequence of them in a mapping: a mixture of just
+        from; what :func:`mixtures.infer` returns. In place of a distribution may stand a sequence of them, for a mixture of just
         these, one a component; or an unfitted :class:`~mixtures.GeneralMixtureModel`, with arguments of its own (starts,
         E-step, priors).
     X : array (n, d), array (n,), or a frame; missing cells are NaN or null.
@@ -97,9 +96,7 @@ def select(
     seed = seed_from(random_state)
     arguments = {**model_arguments, "random_state": seed}
     plans = [
-        Plan(name, model)
-        for name, spec in named(components)
-        for model in _models(spec, sizes_of(n_components), arguments, n_jobs)
+        Plan(name, model) for name, spec in named(components) for model in _models(spec, sizes_of(n_components), arguments, n_jobs)
     ]
     folds = _folds(cv, table, weights, seed) if criterion == "cv" else []
     rows = Rows(X, weights, table)
@@ -118,7 +115,7 @@ class Selection(Sequence[Candidate]):
 
     def __init__(self, candidates: Sequence[Candidate], criterion: str = "bic", X: Any = None) -> None:
         self.candidates, self.criterion = tuple(candidates), criterion
-        self._implementation = _implementation(X)
+        self._implementation = implementation_of(X)
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -320,6 +317,8 @@ def _threads(n_jobs: Any) -> int:
 
 def _folds(cv: Any, table: Table, weights: Any, seed: int) -> list[tuple[Ints, Ints]]:
     """Pairs of the rows to fit to and those held out; rows of weight zero are in none."""
+    from sklearn.model_selection import KFold, check_cv  # which takes a while to import
+
     seen = np.arange(table.n_rows) if weights is None else np.flatnonzero(weights)
     if isinstance(cv, (int, np.integer)):
         if not 2 <= cv <= len(seen):
@@ -346,8 +345,8 @@ def _run(plans: Sequence[Plan], rows: Rows, folds: Sequence[tuple[Ints, Ints]], 
     def done(job: tuple[int, int]) -> Any:
         plan, fold = plans[job[0]], job[1]
         own = plan._replace(model=GeneralMixtureModel(**{**plan.model.get_params(deep=False), "n_jobs": inner}))
-        result = fitted(own, rows) if fold < 0 else held_out(own, rows, *folds[fold])
-        if verbose and fold < 0:
+        result: Any = fitted(own, rows) if fold < 0 else held_out(own, rows, *folds[fold])
+        if verbose and isinstance(result, Candidate):
             _log(result)
         return result
 
@@ -374,7 +373,7 @@ def _log(candidate: Candidate) -> None:
     logger.info("select: %s, %d components: %s", candidate.name, candidate.n_components, told)
 
 
-def _implementation(X: Any) -> Any:
+def implementation_of(X: Any) -> Any:
     """The library of the caller's frame, as narwhals names it; None for an array."""
     if isinstance(X, (np.ndarray, list, tuple)) or X is None:
         return None
@@ -407,7 +406,5 @@ def _lines(selection: Selection, criteria: Sequence[str] | None) -> dict[str, An
     if len(shown) != 1:
         raise ParameterError(f"criteria: with several specifications expected one criterion, found {criteria!r}")
     found = {(candidate.name, candidate.n_components): candidate for candidate in selection if not candidate.degenerate}
-    lines = {
-        name: [found[name, size].criterion(shown[0]) if (name, size) in found else np.nan for size in sizes] for name in names
-    }
+    lines = {name: [found[name, size].criterion(shown[0]) if (name, size) in found else np.nan for size in sizes] for name in names}
     return {"n_components": sizes, "criteria": lines, "higher_is_better": names if shown[0] == "cv" else []}

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bootstrap_lrt.py [replicates [checked]]
 
-Of `checked` samples of each number of components the search of the bootstrap is set against two thorough ones, fits of the model with
-other seeds: how often each ends lower than the best of the three, and by how much on average.
+Of `checked` samples of each number of components the search of the bootstrap is set against two thorough ones, fits of the model
+with other seeds: how often each ends lower than the best of the three, and by how much on average.
 """
 
 import sys
@@ -35,7 +35,9 @@ def main(n_replicates: int = 999, n_checked: int = 40) -> None:
     print(tests)
     print(f"\n{len(tests)} tests of {n_replicates} samples: {seconds:.1f} s, {cpu:.1f} s of processor time on 2 threads; ", end="")
     print(f"{tests.chosen()} components at level 0.05\n")
-    print(f"Fits of K + 1 components to {n_checked} samples: share that ends lower than the best of three, and shortfall on average")
+    print(
+        f"Fits of K + 1 components to {n_checked} samples: share that ends lower than the best of three, and shortfall on average"
+    )
     print("K   bootstrap        thorough, seed 1  thorough, seed 2")
     for test in tests:
         check(test.smaller, x, n_checked)
