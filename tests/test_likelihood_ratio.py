@@ -1,4 +1,4 @@
-"""The bootstrap likelihood-ratio test: its statistics are those of the model's own fits, its samples are draws of the smaller mixture."""
+"""The bootstrap likelihood-ratio test: statistics are those of the model's own fits, samples are draws of the smaller mixture."""
 
 import numpy as np
 import pandas
@@ -84,8 +84,8 @@ def test_fits_of_samples_are_as_good_as_those_of_the_model(family):
 
 
 def test_a_true_hypothesis_is_rejected_as_often_as_the_level_says():
-    """One exponential, 40 samples of it: with 19 draws each, a p-value is at most m / 20 with probability m / 20, as far as statistics
-    are not 0, which about half of them are. Binomial tests at level 1e-3, seeds fixed."""
+    """One exponential, 40 samples of it: with 19 draws each, a p-value is at most m / 20 with probability m / 20, as far as
+    statistics are not 0, which about half of them are. Binomial tests at level 1e-3, seeds fixed."""
     random = np.random.default_rng(3)
     x = random.exponential(1, (40, 60))
     found = np.array([bootstrap_lrt(Exponential(), row, 1, n_replicates=19, random_state=n).p_value for n, row in enumerate(x)])
