@@ -1,5 +1,7 @@
 """The bootstrap likelihood-ratio test: statistics are those of the model's own fits, samples are draws of the smaller mixture."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas
 import polars
@@ -124,6 +126,14 @@ def test_weights_are_repetitions():
     assert len(one.null) == len(other.null) == 20
     model = one.smaller
     assert Null(model, Table.read(TWO[weights > 0]), weights[weights > 0].astype(float), 0).n_rows == len(repeated)
+
+
+def test_old_faithful():
+    """Scrucca, Fop, Murphy & Raftery (2016), R Journal 8: of one full normal against two the statistic is 319.065."""
+    x = np.loadtxt(Path(__file__).parent / "benchmarks" / "faithful.csv", delimiter=",", skiprows=1)
+    test = bootstrap_lrt(MultivariateNormal(), x, 1, n_replicates=19)
+    assert test.statistic == pytest.approx(319.065, abs=2e-3)
+    assert test.p_value == 0.05
 
 
 def test_it_stops_at_the_first_that_is_not_rejected():
