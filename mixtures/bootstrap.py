@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 from mixtures.engine.plan import Floats, Ints
 from mixtures.exceptions import DataError, DegenerateWarning, FitError, ParameterError
 from mixtures.free_groups import HELD, Number, Scale
-from mixtures.free_numbers import flat_values
+from mixtures.free_numbers import flat_values, form_of
 from mixtures.information import covariance_of, differentiate, root_of
 from mixtures.intervals import NOT_DETERMINED, Estimate, Estimates, check_level, name_of, warn_undetermined
 from mixtures.parts import take_apart
@@ -209,11 +209,7 @@ def fits_of(
         Labelled(k, ", ".join(table.names[j] for j in place), number, told)
         for k, place, number, told in zip(root.owners, root.places, root.numbers, is_told, strict=True)
     ]
-    forms = [
-        [(type(factor), places) for factor, places in zip(part.factors, part.columns, strict=True)]
-        + [(n.name, n.standing == HELD, n.bounds) for n in node.numbers]
-        for part, node in zip(take_apart(complete, table), root.nodes, strict=True)
-    ]
+    forms = _forms(complete, root, settings)
     if kind == "nonparametric":
         samples = resampled(shares, table.n_rows, total, n_replicates, random)
         return list(fitted_to(refits, samples, forms, n_threads)), labelled
@@ -227,6 +223,15 @@ def fits_of(
         runs = [(place * total, (place + 1) * total) for place in range(count)]
         found += fitted_to(refits, runs, forms, n_threads)
     return found, labelled
+
+
+def _forms(components: Sequence[Any], root: Mixture, settings: Settings) -> list[Any]:
+    """What tells components apart for good, whatever is learned: those that are equal in it may change places."""
+    k = len(components)
+    concentrations = settings.concentrations or (1.0,) * k
+    known = [None] * k if settings.learn_weights else root.weights.tolist()
+    held = [[(n.name, n.value) for n in node.numbers if n.standing == HELD] for node in root.nodes]
+    return [(form_of(components[j]), held[j], concentrations[j], known[j]) for j in range(k)]
 
 
 def _told(root: Mixture, refits: Refits, row_weights: Floats | None) -> list[bool]:

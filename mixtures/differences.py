@@ -130,7 +130,6 @@ class Leaf(Node):
 
     def _evaluate(self, table: Table, places: Sequence[Floats]) -> Floats:
         """Log-densities (n, places) at several coordinates; NaN at those that are no parameters."""
-        out = np.full((table.n_rows, len(places)), np.nan)
         parts, known = [], []
         for number, place in enumerate(places):
             try:
@@ -139,11 +138,14 @@ class Leaf(Node):
                 continue
             parts.append(Parts(factor, [self.columns], [factor]))
             known.append(number)
+        found = np.empty((table.n_rows, len(parts)))
         if parts:
-            found = np.empty((table.n_rows, len(parts)))
             with np.errstate(all="ignore"):
                 Assembly(parts, table).evaluate(np.zeros(len(parts)), log_joint=found)
-            out[:, known] = found
+        if len(parts) == len(places):
+            return found
+        out = np.full((table.n_rows, len(places)), np.nan)
+        out[:, known] = found
         return out
 
     def _stencil(self, direction: Floats) -> list[Floats]:
@@ -256,8 +258,8 @@ class Leaf(Node):
             rungs = [self._axis(q, rung * self.steps[q]) for rung in LADDER]
             f = self._evaluate(table, [self.start, *[place for rung in rungs for place in self._stencil(rung)]])[seen]
             curvatures = []
+            width = 2 * len(OFFSETS)
             for number, rung in enumerate(LADDER):
-                width = 2 * len(OFFSETS)
                 values = np.column_stack([f[:, 0], f[:, 1 + width * number : 1 + width * (number + 1)]])
                 known = np.isfinite(values).all()
                 curvatures.append(float(weights[seen] @ _second(values)) / rung**2 if known else np.nan)
@@ -296,19 +298,19 @@ class Leaf(Node):
         directions = [self._axis(i, self.steps[i]) for i in range(q)]
         pairs = [(i, j) for place, i in enumerate(smooth) for j in smooth[:place]]
         along = [*directions, *[directions[i] + directions[j] for i, j in pairs]]
-        batch = max(1, CELLS // (max(part.n_rows, 1) * 2 * len(OFFSETS)))
+        width = 2 * len(OFFSETS)
+        batch = max(1, CELLS // (part.n_rows * width))
         curvature = np.zeros(len(along))
         own = np.zeros((part.n_rows, q))
         for first in range(0, len(along), batch):
             chosen = along[first : first + batch]
             f = self._evaluate(part, [place for direction in chosen for place in self._stencil(direction)])
-            f = f.reshape(part.n_rows, len(chosen), 2 * len(OFFSETS))
-            for place in range(len(chosen)):
-                number = first + place
-                values = np.column_stack([centre[:, 0], f[:, place]])
-                if number < q:
-                    own[:, number] = _first(values) / steps[number]
-                curvature[number] = weights @ _second(values)
+            f -= centre  # before anything is added up, which loses the fewest digits
+            sums = (weights @ f).reshape(len(chosen), -1)
+            curvature[first : first + len(chosen)] = (sums[:, 0::2] + sums[:, 1::2]) @ SECOND
+            for number in range(first, min(first + len(chosen), q)):
+                at = width * (number - first)
+                own[:, number] = (f[:, at : at + width : 2] - f[:, at + 1 : at + width : 2]) @ FIRST / steps[number]
         scores[seen] = own
         for i in smooth:
             hessian[i, i] = curvature[i] / steps[i] ** 2

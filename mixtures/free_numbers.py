@@ -110,6 +110,20 @@ def flat_values(distribution: Any) -> Iterator[float]:
     yield from getattr(distribution, "fixed", {}).values()
 
 
+def form_of(distribution: Any) -> Any:
+    """What is given of a distribution, and not learned: its family, wrappers, arguments and priors; equal for those of one form."""
+    if hasattr(distribution, "_state") and hasattr(distribution, "_evaluate"):
+        return type(distribution), [form_of(component) for component in distribution._state()[0]]
+    factors = getattr(distribution, "factors", None)
+    if isinstance(factors, dict):
+        return type(distribution), [(key, form_of(factor)) for key, factor in factors.items()]
+    values = distribution._values() if hasattr(distribution, "_values") else {}
+    learned = {"base", *getattr(distribution, "parameters", {})}
+    base = values.get("base")
+    given = {name: repr(value) for name, value in values.items() if name not in learned}
+    return type(distribution), given, None if base is None else form_of(base)
+
+
 def _takes_over(wrapper: Any) -> bool:
     """Whether its parameters are its base's, and no others."""
     return isinstance(wrapper, Transparent) or not isinstance(wrapper, Wrapped)

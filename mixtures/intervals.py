@@ -79,8 +79,8 @@ class Estimates(Sequence[Estimate]):
             return np.array(values, dtype=object if name in ("column", "parameter", "note") else None)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
-    def of(self, component: int, parameter: str, column: str | None = None) -> Estimate:
-        """The row of one number.
+    def of(self, component: int, parameter: str, column: str | int | None = None) -> Estimate:
+        """The row of one number; columns without names go by place.
 
         Raises
         ------

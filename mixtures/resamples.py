@@ -10,7 +10,8 @@ import numpy as np
 
 from mixtures.engine.plan import Floats, Ints
 from mixtures.exceptions import ParameterError
-from mixtures.parts import Parts
+from mixtures.free_numbers import rebuilt
+from mixtures.parts import Parts, block_of
 from mixtures.table import Table
 
 
@@ -22,33 +23,32 @@ def resampled(probabilities: Floats | None, n_rows: int, total: int, n_replicate
 
 
 def drawn_table(parts: Sequence[Parts], weights: Floats, table: Table, n: int, rows: Ints, random: Any) -> Table:
-    """A table of draws of a mixture, in which cells are missing as they are in `rows` (n,) of the `table`.
+    """A table of draws of a mixture, with what the mixture does not speak of taken from `rows` (n,) of the `table`: which cells are
+    missing, and of counts over several columns the sum of a row.
 
     Parameters
     ----------
     parts : of k components over the table.
     weights : (k,).
+
+    Raises
+    ------
+    ParameterError : a component cannot be drawn from.
     """
     counts = random.multinomial(n, weights / weights.sum())
-    columns: dict[int, list[Any]] = {}
-    for part, count in zip(parts, counts.tolist(), strict=True):
+    owner = random.permutation(np.repeat(np.arange(len(parts)), counts))
+    columns = [np.zeros(n) if table.is_numeric(j) else np.full(n, None) for j in range(table.n_columns)]
+    for k, part in enumerate(parts):
+        (own,) = np.nonzero(owner == k)
         for places, factor in zip(part.columns, part.factors, strict=True):
-            values = np.asarray(_sampler(factor)(count, random)).reshape(count, len(places))
+            values = _drawn(factor, table, places, rows[own], random).reshape(len(own), len(places))
             for place, column in enumerate(places):
-                columns.setdefault(column, []).append(values[:, place])
-    order = random.permutation(n)
-    found = []
-    for j in range(table.n_columns):
-        if j not in columns:  # which no component describes
-            found.append(np.zeros(n))
-            continue
-        values = np.concatenate([np.asarray(part, dtype=None if table.is_numeric(j) else object) for part in columns[j]])[order]
-        values = values.astype(np.float64) if table.is_numeric(j) else values
+                columns[column][own] = values[:, place]
+    for j, values in enumerate(columns):
         missing = _missing(table, j)[rows]
         if missing.any():
             values[missing] = np.nan if table.is_numeric(j) else None
-        found.append(values)
-    return Table(found, table.names, n, table.named)
+    return Table(columns, table.names, n, table.named)
 
 
 def _missing(table: Table, column: int) -> Any:
@@ -57,21 +57,29 @@ def _missing(table: Table, column: int) -> Any:
     return np.isnan(values)
 
 
-def _sampler(factor: Any) -> Any:
-    """The method that draws rows of a factor.
-
-    Raises
-    ------
-    ParameterError : there is none, or what rows are drawn by is not known.
-    """
-    sample = getattr(factor, "sample", None)
-    if sample is None:
+def _drawn(factor: Any, table: Table, columns: Sequence[int], rows: Ints, random: Any) -> Any:
+    """Draws of a factor on some columns in the place of rows."""
+    if not hasattr(factor, "sample"):
         raise ParameterError(f"bootstrap: {type(factor).__name__} has no method sample; use kind='nonparametric'")
-    inner = factor
-    while hasattr(inner, "base"):
-        inner = inner.base
-    if "trials" in signature(inner.sample).parameters:
+    bare = rebuilt(factor, {}) if hasattr(factor, "kernels") else factor
+    if _takes_trials(bare):
+        return bare.sample(len(rows), random, trials=block_of(columns, table)[rows].sum(axis=1))
+    if hasattr(factor, "_state") and any(_takes_trials(inner) for inner in _families(factor)):
         raise ParameterError(
-            f"bootstrap: the numbers of trials of rows are no part of a {type(inner).__name__}; use kind='nonparametric'"
+            "bootstrap: a mixture within a mixture cannot be told the numbers of trials of rows; use kind='nonparametric'"
         )
-    return sample
+    return np.asarray(factor.sample(len(rows), random))
+
+
+def _takes_trials(distribution: Any) -> bool:
+    """Whether the sums of rows are no part of the distribution, but given."""
+    return hasattr(distribution, "sample") and "trials" in signature(distribution.sample).parameters
+
+
+def _families(component: Any) -> Iterator[Any]:
+    """What a component is made of, free of wrappers."""
+    inner = component._state()[0] if hasattr(component, "_state") else getattr(component, "factors", {}).values()
+    for one in inner:
+        yield from _families(one)
+    if not inner:
+        yield rebuilt(component, {}) if hasattr(component, "kernels") else component

@@ -10,24 +10,29 @@ from mixtures import GeneralMixtureModel
 from mixtures.bootstrap import order_of
 from mixtures.distributions import (
     Bernoulli,
+    Binomial,
     Categorical,
     Exponential,
     Frozen,
     Gamma,
+    Geometric,
     LocationScale,
     Multinomial,
     MultivariateNormal,
     Normal,
     Poisson,
     Product,
+    StudentT,
     Tied,
+    Truncated,
     Uniform,
     VonMises,
     ZeroInflated,
 )
 from mixtures.exceptions import DataError, DegenerateWarning, FitError, ParameterError
-from mixtures.free_numbers import flat_values
+from mixtures.free_numbers import flat_values, form_of
 from mixtures.parts import take_apart
+from mixtures.priors import NormalInverseGamma
 from mixtures.replicates import Refits, side_by_side
 from mixtures.resamples import drawn_table
 from mixtures.searches import Search, with_a_spare
@@ -194,14 +199,14 @@ MODELS = {
 def test_components_of_every_form(name):
     components, x = MODELS[name]
     model = GeneralMixtureModel(components, weights=[0.4, 0.6], n_jobs=2).fit(x)
-    found = model.bootstrap(x, 6, random_state=0)
+    found = model.bootstrap(x, 3, random_state=0)
     random = np.random.default_rng(0)
     counts = random.multinomial(len(x), np.full(len(x), 1 / len(x)))
     other = GeneralMixtureModel(model.components_, weights=model.weights_).fit(x, sample_weight=counts)
     np.testing.assert_allclose(found.replicates[0], values_of(other), rtol=1e-4)
-    assert np.array_equal(found.replicates, model.bootstrap(x, 6, random_state=0, n_jobs=1).replicates)
+    assert np.array_equal(found.replicates, model.bootstrap(x, 3, random_state=0, n_jobs=1).replicates)
     if name != "a user's":
-        assert np.isfinite(model.bootstrap(x, 3, kind="parametric", random_state=0).replicates).all()
+        assert np.isfinite(model.bootstrap(x, 2, kind="parametric", random_state=0).replicates).all()
     held = [row for row in found.confidence_intervals() if row.note == "held"]
     assert all(row.low == row.high == row.estimate and row.standard_error == 0.0 for row in held)
     assert len(held) == 2 * (name == "held")
@@ -225,6 +230,36 @@ def test_components_that_changed_places_are_put_back():
     refit.log_weights = refit.log_weights[::-1].copy()
     assert order_of(refit, refits, ["same", "same"]).tolist() == [1, 0]
     assert order_of(refit, refits, ["one", "other"]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (Normal(0.0, 1.0), Normal(5.0, 2.0), True),
+        (Frozen(Normal(0.0, 1.0), "std"), Frozen(Normal(5.0, 2.0), "std"), True),
+        (Frozen(Normal(0.0, 1.0), "std"), Normal(5.0, 2.0), False),
+        (Normal(0.0, 1.0), StudentT(3.0, 0.0, 1.0), False),
+        (Binomial(3, 0.5), Binomial(4, 0.5), False),
+        (LocationScale(Gamma(2.0, 1.0), 0.0), LocationScale(Gamma(3.0, 1.0), 0.0), True),
+        (LocationScale(Gamma(2.0, 1.0), 0.0), LocationScale(Gamma(2.0, 1.0), 1.0), False),
+        (Truncated(Normal(0.0, 1.0), -1.0), Truncated(Normal(0.0, 1.0), -2.0), False),
+        (Product(Normal(0.0, 1.0), Poisson(1.0)), Product(Normal(2.0, 1.0), Poisson(3.0)), True),
+        (Product(Normal(0.0, 1.0), Poisson(1.0)), Product(Normal(0.0, 1.0), Geometric(0.5)), False),
+        (Normal(0.0, 1.0), Normal(0.0, 1.0, prior=NormalInverseGamma(0.0, 1.0, 3.0, 2.0)), False),
+    ],
+)
+def test_only_components_of_one_form_may_change_places(one, other, same):
+    assert (form_of(one) == form_of(other)) is same
+
+
+def test_components_that_hold_other_values_do_not_change_places():
+    x = two_normals()
+    components = [Frozen(Normal(0.0, 1.0), "mean"), Frozen(Normal(5.0, 1.5), "mean")]
+    model = GeneralMixtureModel(components, weights=[0.5, 0.5], n_jobs=1).fit(x)
+    found = model.bootstrap(x, 40, random_state=0)
+    held = [row.note == "held" for row in found.standard_errors()]
+    assert found.n_swapped == 0
+    assert (found.replicates[:, held] == [0.0, 5.0]).all()
 
 
 def test_angles_do_not_jump():
@@ -353,10 +388,27 @@ def test_wrong_arguments_are_refused(arguments, words):
         fitted(x).bootstrap(x, **arguments)
 
 
+def test_counts_keep_the_sums_of_their_rows():
+    random = np.random.default_rng(0)
+    sums = random.integers(0, 30, 80)
+    X = np.vstack([random.multinomial(n, [0.7, 0.2, 0.1] if i < 40 else [0.1, 0.2, 0.7]) for i, n in enumerate(sums)]).astype(float)
+    start = [Multinomial([0.6, 0.2, 0.2]), Frozen(Multinomial([0.2, 0.2, 0.6]), "probabilities[1]")]
+    model = GeneralMixtureModel(start, n_jobs=1).fit(X)
+    table = Table.read(X)
+    parts = take_apart(model.components_, table)
+    drawn = drawn_table(parts, model.weights_, table, 160, np.tile(np.arange(80), 2), np.random.default_rng(0))
+    np.testing.assert_array_equal(sum(drawn.numbers(j) for j in range(3)), np.tile(sums, 2))
+    found = model.bootstrap(X, 200, kind="parametric", random_state=0).standard_errors()
+    analytic = model.standard_errors(X)
+    np.testing.assert_allclose(found.standard_error, analytic.standard_error, rtol=0.3)
+
+
+@pytest.mark.filterwarnings("ignore::mixtures.exceptions.DegenerateWarning")
 def test_what_cannot_be_drawn_is_refused():
     X = np.array([[1.0, 2.0], [3.0, 0.0], [4.0, 4.0]])
-    model = GeneralMixtureModel(Frozen(Multinomial([0.5, 0.5])), 1).fit(X)
-    with pytest.raises(ParameterError, match="numbers of trials of rows are no part"):
+    inner = GeneralMixtureModel([Frozen(Multinomial([0.5, 0.5])), Multinomial([0.1, 0.9])], weights=[0.5, 0.5])
+    model = GeneralMixtureModel([inner, Multinomial([0.8, 0.2])], weights=[0.5, 0.5])
+    with pytest.raises(ParameterError, match="cannot be told the numbers of trials"):
         model.bootstrap(X, 10, kind="parametric")
     model = GeneralMixtureModel([Bell(0.0, 1.0), Normal(5.0, 1.0)]).fit(two_normals())
     with pytest.raises(ParameterError, match="Bell has no method sample"):
