@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,12 +46,15 @@ class _Task:
     table : the rows.
     lacks : of every column that lacks cells, by place, which rows do.
     responsibilities : (n, K), probabilities of the leaves.
+    blocks, centres : what was found of blocks, by columns, and by columns and leaf.
     """
 
     leaves: Leaves
     table: Table
     lacks: dict[int, Any]
     responsibilities: Floats
+    blocks: dict[Any, Any] = field(default_factory=dict)
+    centres: dict[Any, Any] = field(default_factory=dict)
 
     def kind(self, column: int) -> str:
         """What the values of a column are."""
@@ -101,10 +104,14 @@ def impute_cells(leaves: Leaves, table: Table, method: str, random: Any, n_threa
     return {j: (rows[lacks[j]], values) for j, values in found.items()}
 
 
-def _block(task: _Task, columns: tuple[int, ...]) -> tuple[Floats, Any]:
-    """Cells of a block, (n, d), and which of them are missing."""
-    cells = np.column_stack([task.table.numbers(j) for j in columns])
-    return cells, np.isnan(cells)
+def _block(task: _Task, columns: tuple[int, ...]) -> tuple[Floats, Any, Any]:
+    """Cells of a block, (n, d), which of them are missing, and its patterns of missing cells."""
+    if columns not in task.blocks:
+        cells = np.column_stack([task.table.numbers(j) for j in columns])
+        missing = np.isnan(cells)
+        task.blocks[columns] = cells, missing, list(patterns(missing))
+    found: tuple[Floats, Any, Any] = task.blocks[columns]
+    return found
 
 
 def _given(task: _Task, columns: tuple[int, ...], factor: Any, rows: Ints, lacks: Any, cells: Floats) -> Given:
@@ -140,7 +147,7 @@ def _drawn(task: _Task, random: Any) -> dict[int, Any]:
                 if len(rows):
                     found[columns[0]][rows] = np.asarray(factor.sample(len(rows), random)).reshape(len(rows))
                 continue
-            cells, missing = _block(task, columns)
+            cells, missing, _ = _block(task, columns)
             for place, lacks in patterns(missing[own]):
                 if lacks.any():
                     values = _drawn_block(task, columns, factor, own[place], lacks, cells, random)
@@ -193,9 +200,9 @@ def _means(task: _Task) -> dict[int, Any]:
 
 
 def _add_block(task: _Task, columns: Any, factor: Any, share: Floats, sums: dict[int, Any]) -> None:
-    cells, missing = _block(task, columns)
+    cells, _, found = _block(task, columns)
     words = task.leaves.where(columns)
-    for rows, lacks in patterns(missing):
+    for rows, lacks in found:
         if not lacks.any():
             continue
         places = np.flatnonzero(lacks)
@@ -230,7 +237,7 @@ def _mode(task: _Task, column: int) -> Any:
     kind = task.kind(column)
     if kind == CATEGORIES:
         return _most_probable_category([factor for _, factor in standing], shares)
-    laws = [_law(task, column, columns, factor, rows) for columns, factor in standing]
+    laws = [_law(task, column, columns, factor, rows, leaf) for leaf, (columns, factor) in enumerate(standing)]
     return most_probable(laws, shares, kind == WHOLE)
 
 
@@ -243,23 +250,31 @@ def _most_probable_category(factors: Sequence[Any], shares: Floats) -> Any:
     return values[np.argmax(shares @ table, axis=1)]
 
 
-def _law(task: _Task, column: int, columns: tuple[int, ...], factor: Any, rows: Ints) -> Law:
+def _law(task: _Task, column: int, columns: tuple[int, ...], factor: Any, rows: Ints, leaf: int) -> Law:
     """What a component says of a missing cell of some rows."""
     if len(columns) == 1:
         return Law.of(factor)
-    found = ellipse(factor)
-    if found is None:
+    if ellipse(factor) is None:
         raise ParameterError(
             f"{type(factor).__name__} over {task.leaves.where(columns)}: the mode of some of its columns is not known; use "
             "method 'mean' or 'draw'"
         )
-    cells, missing = _block(task, columns)
+    if (columns, leaf) not in task.centres:
+        task.centres[columns, leaf] = _centres(task, columns, factor)
+    locations, scales, df = task.centres[columns, leaf]
     place = columns.index(column)
-    locations, scales, df = np.empty(len(rows)), np.empty(len(rows)), np.empty(len(rows))
-    for own, lacks in patterns(missing[rows]):
-        rest = _given(task, columns, factor, rows[own], lacks, cells)
-        at = int(np.flatnonzero(np.flatnonzero(lacks) == place)[0])
-        locations[own] = rest.locations[:, at]
-        scales[own] = math.sqrt(float(np.square(rest.lower[at]).sum())) * np.sqrt(rest.stretches)
-        df[own] = rest.df
-    return Law.around(locations, scales, df)
+    return Law.around(locations[rows, place], scales[rows, place], df[rows])
+
+
+def _centres(task: _Task, columns: tuple[int, ...], factor: Any) -> tuple[Floats, Floats, Floats]:
+    """Location and scale of every missing cell of a block given the others, (n, d), and degrees of freedom, (n,)."""
+    cells, _, found = _block(task, columns)
+    locations, scales, df = np.zeros(cells.shape), np.ones(cells.shape), np.full(len(cells), math.inf)
+    for rows, lacks in found:
+        if lacks.any():
+            rest = _given(task, columns, factor, rows, lacks, cells)
+            at = np.ix_(rows, np.flatnonzero(lacks))
+            locations[at] = rest.locations
+            scales[at] = np.sqrt(np.square(rest.lower).sum(axis=1)) * np.sqrt(rest.stretches)[:, None]
+            df[rows] = rest.df
+    return locations, scales, df
