@@ -1,7 +1,7 @@
 """One candidate of a selection: a mixture to fit, how well it fits and generalises, and whether its likelihood can be trusted.
 
-A fit that warned of degeneracy, or that owes its likelihood to a component about a few rows, is degenerate: its likelihood
-says nothing about the data, and it is never chosen while there is another.
+A fit that warned of degeneracy, other than that a family has become a simpler one, or that owes its likelihood to a component about
+a few rows, is degenerate: its likelihood says nothing about the data, and it is never chosen while there is another.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing
 
 from mixtures.criteria import FitMeasures
 from mixtures.engine.plan import Floats, Ints
-from mixtures.exceptions import DegenerateWarning, FitError
+from mixtures.exceptions import DegenerateWarning, FitError, LimitWarning, ParameterError
 from mixtures.model import GeneralMixtureModel
 from mixtures.parts import take_apart
 from mixtures.spikes import has_spike
@@ -124,10 +124,10 @@ def fitted(plan: Plan, rows: Rows) -> Candidate:
         try:
             model.fit(rows.X, sample_weight=rows.weights)
             measures = model._fit_measures(rows.X, rows.weights, entropy=True)
-        except FitError as error:
+        except (FitError, ParameterError) as error:
             return Candidate(plan.name, size, notes=(str(error),), degenerate=True)
     notes = list(dict.fromkeys(message for message, _ in warned))
-    degenerate = any(issubclass(category, DegenerateWarning) for _, category in warned)
+    degenerate = any(issubclass(kind, DegenerateWarning) and not issubclass(kind, LimitWarning) for _, kind in warned)
     if not degenerate and has_spike(take_apart(model.components_, rows.table), model.weights_ * seen, rows.table):
         degenerate, notes = True, [*notes, SPIKE]
     return Candidate(plan.name, len(model.components_), model, measures, notes=tuple(notes), degenerate=degenerate)
@@ -151,7 +151,7 @@ def held_out(plan: Plan, rows: Rows, train: Ints, test: Ints) -> Fold:
         try:
             plan.model.fit(_safe_indexing(rows.X, train), sample_weight=own)
             score = plan.model.score(_safe_indexing(rows.X, test), sample_weight=other)
-        except FitError as error:
+        except (FitError, ParameterError) as error:
             return Fold(np.nan, 1.0, f"cross-validation: {error}")
     note = "" if score > -np.inf else "cross-validation: a row that was held out has density zero under the fit to the others"
     return Fold(score, float(len(test)) if other is None else float(other.sum()), note)

@@ -6,7 +6,7 @@ Within a kind, families compete by the BIC of small mixtures of this column alon
 - Real numbers: Normal; StudentT and Laplace, whose tails are heavier; SkewNormal, which leans to one side.
 - Positive numbers: Normal; Gamma, LogNormal, Weibull and InverseGaussian, which differ in how their right tails fall off;
   Exponential, the Gamma of one parameter that is highest at zero.
-- Fractions between 0 and 1: Beta, and what positive numbers may be, since shares near zero are hardly bounded above.
+- Fractions between 0 and 1: as positive numbers, and Beta, unless all are so near zero that it is hardly bounded above.
 - Counts: Poisson; NegativeBinomial, where they spread more than a Poisson; ZeroInflated, where zeros are too many for one;
   Geometric, where each further one is as likely as the last.
 - Whole numbers far from zero: as real or positive numbers, and NegativeBinomial where they go in steps of one. A density counts for
@@ -59,11 +59,14 @@ from mixtures.selection import implementation_of, select
 
 MOST_ROWS = 2000
 """Rows of a column that families compete on, drawn with a fixed seed."""
+LARGEST_WHOLE = 2.0**53
 FEW_ROWS = 20
 """With fewer rows no family is told from another."""
 SIZES = range(1, 4)
 STRONG, VERY_STRONG = 6.0, 10.0
 """Differences of BIC for which a family of fewer components, or of as many, takes the place of the simple one."""
+LEAST_FRACTION = 0.1
+"""Below it a Beta is a Gamma but for a tenth of a component's width."""
 MANY_ZEROS = 0.05
 """Share of zeros from which on they are a point mass among measurements."""
 MOST_STARTS, TOL, MAX_ITER = 3, 1e-6, 500
@@ -268,7 +271,7 @@ def _refined(rule: ColumnChoice, frame: Any, unit: str | None) -> FamilyChoice:
     values = _values(frame, column)
     if unit in TURN:
         return _angle(column, values, unit)
-    if isinstance(family, Normal) and rule.reason == "real numbers" and bool(np.all(values == np.floor(values))):
+    if isinstance(family, Normal) and rule.reason == "real numbers" and _are_whole(values):
         # whole numbers that came as floats; what the rules would leave out as identifiers may be measurements here
         whole, reason = whole_numbers(column, values)
         if whole is not None:
@@ -279,6 +282,11 @@ def _refined(rule: ColumnChoice, frame: Any, unit: str | None) -> FamilyChoice:
             )
     candidates = _kinds_of_counts(values) if isinstance(family, Poisson) else _kinds_of_numbers(values)
     return _contest(column, values, family, rule.reason, candidates)
+
+
+def _are_whole(values: npt.NDArray[np.float64]) -> bool:
+    """Whether all are whole, and so small that others near them would not be."""
+    return bool(np.abs(values).max() < LARGEST_WHOLE and np.all(values == np.floor(values)))
 
 
 def _values(frame: Any, column: str) -> npt.NDArray[np.float64]:
@@ -324,16 +332,15 @@ def _kinds_of_numbers(values: npt.NDArray[np.float64]) -> list[Made]:
     found: list[Made] = [Normal]
     low, high = values.min(), values.max()
     positive = [Gamma, LogNormal, Weibull, InverseGaussian, Exponential]
-    if low > 0 and high < 1:
-        found += [Beta, *positive]
-    elif low > 0:
+    if low > 0:
         found += positive
+        found += [Beta] if LEAST_FRACTION < high < 1 else []
     elif low == 0:
         found += [Exponential]
     if low <= 0 or low > values.mean() / 3:  # a measurement near zero leans by itself
         found += [StudentT, SkewNormal, Laplace]
     steps = np.diff(np.unique(values))
-    if low >= 0 and np.all(values == np.floor(values)) and steps.min() == 1.0 and values.var() > values.mean():
+    if low >= 0 and _are_whole(values) and steps.min() == 1.0 and values.var() > values.mean():
         found.append(NegativeBinomial)
         if np.mean(values == 0) > MANY_ZEROS:
             found.append(partial(ZeroInflated, NegativeBinomial()))
@@ -353,7 +360,7 @@ def _contest(column: str, values: npt.NDArray[np.float64], base: Any, reason: st
         name = name_of(family)
         try:
             best = select(family, values, SIZES, n_init=MOST_STARTS, tol=TOL, max_iter=MAX_ITER).best
-        except MixturesError:  # beyond what this family can be fitted to
+        except MixturesError:  # it was fitted with no number of components, or cannot read these numbers
             continue
         if not best.degenerate and best.measures is not None:
             families[name], bics[name], sizes[name] = family, best.measures.bic, best.n_components
@@ -377,16 +384,18 @@ def _contest(column: str, values: npt.NDArray[np.float64], base: Any, reason: st
 
 def _looks(values: npt.NDArray[np.float64], base: Any) -> str:
     """What the values look like, in words."""
-    mean, spread = float(values.mean()), float(values.std())
     zeros = float(np.mean(values == 0))
+    largest = float(np.abs(values).max()) or 1.0
+    unit = values / largest  # squares of large ones overflow
+    mean, spread = float(unit.mean()), float(unit.std())
     if isinstance(base, Poisson):
-        words = f", variance {spread**2 / mean:.1f} times the mean"
+        words = f", variance {largest * spread**2 / mean:.1f} times the mean"
     else:
-        skewness = float(np.mean(((values - mean) / spread) ** 3)) if spread > 0 else 0.0
+        skewness = float(np.mean(((unit - mean) / spread) ** 3)) if spread > 0 else 0.0
         signs = ", between 0 and 1" if values.min() > 0 and values.max() < 1 else ", all positive" if values.min() > 0 else ""
         words = f"{signs}, skewness {skewness:.1f}"
     words += f", {100 * zeros:.0f}% zeros" if zeros > 0.005 else ""
-    if zeros > MANY_ZEROS and isinstance(base, Normal) and not np.all(values == np.floor(values)):
+    if zeros > MANY_ZEROS and isinstance(base, Normal) and not _are_whole(values):
         words += " that no density describes: a component Degenerate(0) would"
     return words
 

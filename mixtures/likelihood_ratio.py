@@ -248,14 +248,18 @@ def _model_of(components: Any, arguments: dict[str, Any], n_jobs: Any) -> Callab
     given |= {"n_jobs": n_jobs if n_jobs is not None else given.get("n_jobs")}
 
     def model(size: int, seed: int) -> GeneralMixtureModel:
-        made = GeneralMixtureModel(component, **{**given, "n_components": size, "random_state": seed})
-        penalised = any(getattr(family, "_is_penalised", False) for family in made._all_distributions())
-        if penalised or not made.is_maximum_likelihood or made._checked()[1].e_step != SOFT:
-            raise ParameterError("bootstrap_lrt compares maximised likelihoods: expected no prior and a soft E-step")
-        return made
+        return GeneralMixtureModel(component, **{**given, "n_components": size, "random_state": seed})
 
-    model(1, 0)
+    if not is_nested(model(1, 0)):
+        raise ParameterError("bootstrap_lrt compares maximised likelihoods: expected no prior and a soft E-step")
     return model
+
+
+def is_nested(model: GeneralMixtureModel) -> bool:
+    """Whether a fit maximises the likelihood of a mixture of one form, of which those of fewer components are special cases."""
+    penalised = any(getattr(family, "_is_penalised", False) for family in model._all_distributions())
+    maximal = model.is_maximum_likelihood and model.learn_weights and not penalised
+    return maximal and hasattr(as_distribution(model.components), "log_prob") and model._checked()[1].e_step == SOFT
 
 
 def _test(

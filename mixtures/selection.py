@@ -18,12 +18,16 @@ from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.engine.plan import Ints
 from mixtures.exceptions import DataError, FitError, ParameterError
 from mixtures.extras import import_extra
-from mixtures.likelihood_ratio import bootstrap_lrt, seed_from, sizes_of
+from mixtures.likelihood_ratio import bootstrap_lrt, is_nested, seed_from, sizes_of
 from mixtures.model import GeneralMixtureModel
 from mixtures.replicates import side_by_side
 from mixtures.table import Table
 
 __all__ = ["Candidate", "Selection", "alternatives", "best_of", "bootstrap_lrt", "select"]
+
+LEAST_MISS = 1e-6
+"""Share of a log-likelihood by which one of more components must be lower to be told, so that what EM leaves at its end is not."""
+MISSED = "{fewer} components have a higher log-likelihood: the search missed the best fit; raise n_init"
 
 logger = logging.getLogger("mixtures")
 
@@ -95,9 +99,7 @@ def select(
     weights = read_weights(sample_weight, table.n_rows)
     seed = seed_from(random_state)
     arguments = {**model_arguments, "random_state": seed}
-    plans = [
-        Plan(name, model) for name, spec in named(components) for model in _models(spec, sizes_of(n_components), arguments, n_jobs)
-    ]
+    plans = [Plan(name, model) for name, spec in named(components) for model in _models(spec, sizes_of(n_components), arguments)]
     folds = _folds(cv, table, weights, seed) if criterion == "cv" else []
     rows = Rows(X, weights, table)
     candidates = _run(plans, rows, folds, _threads(n_jobs), verbose)
@@ -212,7 +214,11 @@ class Selection(Sequence[Candidate]):
         """
         from mixtures.plot import CriteriaDisplay
 
-        return CriteriaDisplay.from_criteria(**_lines(self, criteria), ax=ax, legend=legend)
+        display = CriteriaDisplay.from_criteria(**_lines(self, criteria), ax=ax, legend=legend)
+        if len({candidate.name for candidate in self}) > 1:  # the lines are no criteria
+            name = (criteria or (self.criterion,))[0]
+            display.ax_.set_ylabel(f"{name.upper()} ({'higher' if name == 'cv' else 'lower'} is better)")
+        return display
 
     def __repr__(self) -> str:
         from mixtures.report import selection_text
@@ -300,7 +306,7 @@ def _name(spec: Any) -> str:
     return repr(list(spec)) if isinstance(spec, (list, tuple)) else repr(as_distribution(spec))
 
 
-def _models(spec: Any, sizes: Sequence[int], arguments: dict[str, Any], n_jobs: Any) -> list[GeneralMixtureModel]:
+def _models(spec: Any, sizes: Sequence[int], arguments: dict[str, Any]) -> list[GeneralMixtureModel]:
     """Models of a specification, one of each size; one alone where it lists its components."""
     own = spec.get_params(deep=False) if isinstance(spec, GeneralMixtureModel) else {"components": spec}
     own = {**own, **arguments, "verbose": 0}
@@ -365,7 +371,22 @@ def _run(plans: Sequence[Plan], rows: Rows, folds: Sequence[tuple[Ints, Ints]], 
             more = over_folds(over)
             candidate = replace(candidate, **{**more, "notes": (*candidate.notes, *more["notes"])})
         candidates.append(candidate)
-    return candidates
+    return _told_of_misses(candidates)
+
+
+def _told_of_misses(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates, with a note where one of fewer components of the same form fits better, which it could be as well."""
+    highest: dict[str, tuple[float, int]] = {}
+    found = []
+    for candidate in candidates:
+        if candidate.measures is not None and not candidate.degenerate and is_nested(candidate.model):
+            value, size = candidate.measures.log_likelihood, candidate.n_components
+            best, fewer = highest.get(candidate.name, (-np.inf, 0))
+            if value < best - LEAST_MISS * max(1.0, abs(best)):
+                candidate = replace(candidate, notes=(*candidate.notes, MISSED.format(fewer=fewer)))
+            highest[candidate.name] = max((value, size), (best, fewer))
+        found.append(candidate)
+    return found
 
 
 def _log(candidate: Candidate) -> None:
