@@ -55,7 +55,8 @@ from mixtures.distributions import (
 from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.exceptions import DataError, MixturesError, ParameterError
 from mixtures.inference import ColumnChoice, infer_families, whole_numbers
-from mixtures.selection import implementation_of, select
+from mixtures.result_tables import implementation_of, table_of
+from mixtures.selection import select
 
 MOST_ROWS = 2000
 """Rows of a column that families compete on, drawn with a fixed seed."""
@@ -141,10 +142,8 @@ class FamilyChoices:
     @property
     def table(self) -> Any:
         """A row a column, as a frame of the library that the frame came in."""
-        import narwhals as nw
-
-        columns = {name: list(values) for name, values in zip(HEADS, zip(*self._rows(), strict=True), strict=True)}
-        return nw.from_dict(columns or {name: [] for name in HEADS}, backend=self._implementation).to_native()
+        rows = self._rows()
+        return table_of({name: [row[place] for row in rows] for place, name in enumerate(HEADS)}, self._implementation)
 
     def _rows(self) -> list[list[str]]:
         return [

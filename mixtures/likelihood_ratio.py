@@ -31,6 +31,7 @@ from mixtures.model import GeneralMixtureModel
 from mixtures.parts import take_apart
 from mixtures.replicates import Refit, Refits, side_by_side
 from mixtures.resamples import drawn_table
+from mixtures.result_tables import implementation_of, table_of
 from mixtures.runs import safe_log
 from mixtures.searches import Search, best_of, with_a_spare
 from mixtures.settings import Settings
@@ -42,6 +43,8 @@ CLUSTER_STARTS = 24
 of samples of Old Faithful as often as the one that fits X does, in half of its time (tests/benchmarks/bootstrap_lrt.py)."""
 DRAWN_CELLS = 2**22
 """Rows times columns of draws that are kept at a time."""
+LEAST_DRAWN = 4
+"""Samples that are kept at a time, however large; never a function of the threads, which must not change the draws."""
 SMALL_GAIN = 1e-6
 """Gains of a log-likelihood, relative to its size or 1, that are taken for rounding and for what EM left."""
 
@@ -77,8 +80,9 @@ class LikelihoodRatioTest:
 class LikelihoodRatioTests(Sequence[LikelihoodRatioTest]):
     """Tests of several numbers of components, in ascending order."""
 
-    def __init__(self, tests: Sequence[LikelihoodRatioTest]) -> None:
+    def __init__(self, tests: Sequence[LikelihoodRatioTest], X: Any = None) -> None:
         self._tests = tuple(tests)
+        self._implementation = implementation_of(X)
 
     def __len__(self) -> int:
         return len(self._tests)
@@ -94,6 +98,18 @@ class LikelihoodRatioTests(Sequence[LikelihoodRatioTest]):
         where all are."""
         kept = [test.n_components for test in self if test.p_value > level]
         return kept[0] if kept else self[-1].n_components + 1
+
+    @property
+    def table(self) -> Any:
+        """A row a test: a frame of the library that the rows came in; of arrays a list of dictionaries."""
+        columns: dict[str, list[Any]] = {
+            "n_components": [test.n_components for test in self],
+            "statistic": [test.statistic for test in self],
+            "p_value": [test.p_value for test in self],
+            "n_samples": [len(test.null) for test in self],
+            "n_failed": [test.n_failed for test in self],
+        }
+        return table_of(columns, self._implementation)
 
     def _rows(self) -> list[list[str]]:
         return [
@@ -197,7 +213,7 @@ def bootstrap_lrt(
         tests.append(_test(fitted[k], fitted[k + 1], X, sample_weight, table, weights, int(n_replicates), seed))
         if level is not None and tests[-1].p_value > level:
             break
-    return tests[0] if single else LikelihoodRatioTests(tests)
+    return tests[0] if single else LikelihoodRatioTests(tests, X)
 
 
 def seed_from(random_state: Any) -> int:
@@ -321,7 +337,7 @@ class Null:
 
     def statistics(self, n_replicates: int, n_threads: int) -> Iterator[float]:
         """The statistic of every sample; NaN where a fit failed."""
-        batch = max(n_threads, DRAWN_CELLS // (self.n_rows * self._table.n_columns))
+        batch = max(LEAST_DRAWN, DRAWN_CELLS // (self.n_rows * self._table.n_columns))
         for begin in range(0, n_replicates, batch):
             count = min(batch, n_replicates - begin)
             drawn = self.samples(count)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from itertools import product as combinations
 from typing import Any
 
@@ -21,6 +20,7 @@ from mixtures.extras import import_extra
 from mixtures.likelihood_ratio import bootstrap_lrt, is_nested, seed_from, sizes_of
 from mixtures.model import GeneralMixtureModel
 from mixtures.replicates import side_by_side
+from mixtures.result_tables import frame_of, implementation_of, table_of
 from mixtures.table import Table
 
 __all__ = ["Candidate", "Selection", "alternatives", "best_of", "bootstrap_lrt", "select"]
@@ -98,7 +98,7 @@ def select(
         raise DataError("expected at least one row, found 0")
     weights = read_weights(sample_weight, table.n_rows)
     seed = seed_from(random_state)
-    arguments = {**model_arguments, "random_state": seed}
+    arguments = {**model_arguments, "random_state": seed} | ({} if n_jobs is None else {"n_jobs": n_jobs})
     plans = [Plan(name, model) for name, spec in named(components) for model in _models(spec, sizes_of(n_components), arguments)]
     folds = _folds(cv, table, weights, seed) if criterion == "cv" else []
     rows = Rows(X, weights, table)
@@ -176,20 +176,12 @@ class Selection(Sequence[Candidate]):
     @property
     def table(self) -> Any:
         """A row a candidate: a frame of the library that the rows came in; of arrays a list of dictionaries."""
-        if self._implementation is not None:
-            return self.to_frame(self._implementation)
-        columns = self._columns()
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return table_of(self._columns(), self._implementation)
 
     def to_frame(self, backend: Any = None) -> Any:
         """:attr:`table` as a frame of `backend`, "pandas", "polars" or another that narwhals knows; None: the library that the rows
         came in, and where they came in an array pandas, or else polars."""
-        import narwhals as nw
-
-        chosen: Any = backend or self._implementation
-        if chosen is None:
-            chosen = "pandas" if find_spec("pandas") else import_extra("polars", "tables").__name__
-        return nw.from_dict(self._columns(), backend=chosen).to_native()
+        return frame_of(self._columns(), backend, self._implementation)
 
     def to_pandas(self) -> Any:
         """:attr:`table` as a frame of pandas."""
@@ -352,6 +344,7 @@ def _run(plans: Sequence[Plan], rows: Rows, folds: Sequence[tuple[Ints, Ints]], 
         plan, fold = plans[job[0]], job[1]
         own = plan._replace(model=GeneralMixtureModel(**{**plan.model.get_params(deep=False), "n_jobs": inner}))
         result: Any = fitted(own, rows) if fold < 0 else held_out(own, rows, *folds[fold])
+        own.model.n_jobs = plan.model.n_jobs  # for what it will be asked, when it is alone
         if verbose and isinstance(result, Candidate):
             _log(result)
         return result
@@ -392,15 +385,6 @@ def _told_of_misses(candidates: Sequence[Candidate]) -> list[Candidate]:
 def _log(candidate: Candidate) -> None:
     told = "failed" if candidate.measures is None else f"BIC {candidate.measures.bic:.6g}"
     logger.info("select: %s, %d components: %s", candidate.name, candidate.n_components, told)
-
-
-def implementation_of(X: Any) -> Any:
-    """The library of the caller's frame, as narwhals names it; None for an array."""
-    if isinstance(X, (np.ndarray, list, tuple)) or X is None:
-        return None
-    import narwhals as nw
-
-    return getattr(nw.from_native(X, pass_through=True, allow_series=True), "implementation", None)
 
 
 def _lines(selection: Selection, criteria: Sequence[str] | None) -> dict[str, Any]:

@@ -44,9 +44,9 @@ def pair_of(model, table):
 
 
 def test_two_clusters_are_two():
-    tests = bootstrap_lrt(Normal(), TWO, range(1, 4), n_replicates=99)
+    tests = bootstrap_lrt(Normal(), TWO, range(1, 4), n_replicates=39)
     assert [test.n_components for test in tests] == [1, 2, 3]
-    assert tests[0].p_value == 0.01
+    assert tests[0].p_value == 1 / 40
     assert tests[1].p_value > 0.05
     assert tests.chosen() == 2
     assert tests[:1][0] is tests[0]
@@ -54,7 +54,7 @@ def test_two_clusters_are_two():
         low, high = (len(TWO) * model.score(TWO) for model in (test.smaller, test.larger))
         assert test.statistic == pytest.approx(2 * (high - low), rel=1e-9)
         assert len(test.larger.components_) == test.n_components + 1
-        assert test.p_value == (1 + np.sum(test.null >= test.statistic)) / 100
+        assert test.p_value == (1 + np.sum(test.null >= test.statistic)) / 40
 
 
 def test_statistics_are_never_negative_and_nested():
@@ -99,6 +99,13 @@ def test_results_have_the_same_bits_for_any_number_of_threads(family):
     one, two = (bootstrap_lrt(family, TWO, 2, n_replicates=20, n_jobs=n_jobs) for n_jobs in (1, 2))
     assert np.array_equal(one.null, two.null)
     assert one.statistic == two.statistic
+
+
+def test_large_samples_have_the_same_bits_for_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr("mixtures.likelihood_ratio.DRAWN_CELLS", 1)
+    nulls = [bootstrap_lrt(Normal(), TWO, 1, n_replicates=10, n_jobs=n_jobs).null for n_jobs in (1, 2, 7)]
+    assert np.array_equal(nulls[0], nulls[1])
+    assert np.array_equal(nulls[0], nulls[2])
 
 
 def test_a_test_does_not_depend_on_the_others():
@@ -152,17 +159,19 @@ def test_a_table_of_mixed_columns_with_missing_cells(library):
     }
     data["visits"][::6] = np.nan
     data["eye"][::9] = None
-    tests = bootstrap_lrt(Product(height=Normal(), visits=Poisson(), eye=Categorical()), library(data), [1, 2], n_replicates=39)
-    assert tests[0].p_value == 1 / 40
+    tests = bootstrap_lrt(Product(height=Normal(), visits=Poisson(), eye=Categorical()), library(data), [1, 2], n_replicates=19)
+    assert tests[0].p_value == 1 / 20
     assert tests[1].p_value > 0.05
+    assert isinstance(tests.table, library)
+    assert list(tests.table["n_components"]) == [1, 2]
 
 
 def test_survey_items():
     random = np.random.default_rng(5)
     group = random.random(300) < 0.5
     data = polars.DataFrame({name: np.where(random.random(300) < np.where(group, 0.9, 0.2), "yes", "no") for name in "abcd"})
-    tests = bootstrap_lrt(Product({name: Categorical() for name in "abcd"}), data, [1, 2], n_replicates=39)
-    assert tests.chosen() == 2
+    tests = bootstrap_lrt(Product({name: Categorical() for name in "abcd"}), data, [1, 2], n_replicates=19, level=0.05)
+    assert tests.chosen(0.05) == 2
 
 
 def test_blocks_and_models_with_arguments():
@@ -202,6 +211,7 @@ def test_ties_count():
 def test_text_and_html():
     test = bootstrap_lrt(Normal(), TWO, 1, n_replicates=9)
     assert repr(test).splitlines()[-1].split()[:3] == ["1", "against", "2"]
+    assert LikelihoodRatioTests([test]).table[0]["p_value"] == 0.1
     assert "0.1000" in LikelihoodRatioTests([test])._repr_html_()
 
 

@@ -131,6 +131,11 @@ def test_the_order_of_rows_does_not_matter():
     assert one.best.n_components == other.best.n_components == 2
 
 
+def test_models_keep_the_threads_that_they_were_asked_for():
+    assert {model.n_jobs for model in select(Normal(), TWO, [1, 2]).models} == {None}
+    assert {model.n_jobs for model in select(Normal(), TWO, [1, 2], n_jobs=2).models} == {2}
+
+
 def test_random_states_of_every_kind():
     seeds = [np.random.default_rng(4), np.random.RandomState(4), None, 4]
     assert [select(Normal(), TWO, [1, 2], random_state=seed).best.n_components for seed in seeds] == [2] * 4
