@@ -119,12 +119,12 @@ def _print_columns(path: Path | None, frame: Any, choices: Sequence[Any]) -> Non
 def _choose(columns: Any, modelled: Any, sizes: range, seed: int) -> Any:
     """Fit the sizes that the table has rows for, print the comparison, and return the chosen candidate."""
     from mixtures.report import bic_text
-    from mixtures.selection import fit_sizes, lowest_bic
+    from mixtures.selection import select
 
     possible = range(sizes[0], min(sizes[-1], columns.height) + 1)
     n_init = 20 if columns.height <= FEW_ROWS else 5
-    candidates = fit_sizes(modelled, columns, possible, n_init=n_init, random_state=seed)
-    chosen = lowest_bic(candidates)
+    candidates = select(modelled, columns, possible, n_init=n_init, random_state=seed)
+    chosen = candidates.best
     print("\nMixtures by number of components\n")
     print(bic_text(candidates, chosen))
     for candidate in candidates:

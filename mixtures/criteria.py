@@ -4,13 +4,52 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import xlogy
 
 from mixtures.checks import read_weights
 from mixtures.engine.plan import Floats
+
+
+class FitMeasures(NamedTuple):
+    """What the information criteria are made of, and they.
+
+    Attributes
+    ----------
+    log_likelihood : total, weighted.
+    n_rows : sum of weights.
+    n_parameters : free ones.
+    entropy : total of the posteriors, weighted, in nats.
+    """
+
+    log_likelihood: float
+    n_rows: float
+    n_parameters: int
+    entropy: float = 0.0
+
+    @property
+    def bic(self) -> float:
+        """See :meth:`InformationCriteria.bic`; and so for the others."""
+        return -2 * self.log_likelihood + self.n_parameters * float(np.log(self.n_rows))
+
+    @property
+    def aic(self) -> float:
+        return -2 * self.log_likelihood + 2 * self.n_parameters
+
+    @property
+    def aicc(self) -> float:
+        n, p = self.n_rows, self.n_parameters
+        return self.aic + 2 * p * (p + 1) / (n - p - 1) if n > p + 1 else float("inf")
+
+    @property
+    def sabic(self) -> float:
+        return -2 * self.log_likelihood + self.n_parameters * float(np.log((self.n_rows + 2) / 24))
+
+    @property
+    def icl(self) -> float:
+        return self.bic + 2 * self.entropy
 
 
 class InformationCriteria:
@@ -37,29 +76,29 @@ class InformationCriteria:
 
     def bic(self, X: Any, sample_weight: Any = None) -> float:
         """Bayesian information criterion -2 log L + p log n, n the sum of weights; lower is better (Schwarz 1978)."""
-        total, n, _ = self._likelihood(X, sample_weight)
-        return -2 * total + self.n_parameters * float(np.log(n))
+        return self._fit_measures(X, sample_weight).bic
 
     def aic(self, X: Any, sample_weight: Any = None) -> float:
         """Akaike information criterion -2 log L + 2 p; lower is better (Akaike 1974)."""
-        return -2 * self._likelihood(X, sample_weight)[0] + 2 * self.n_parameters
+        return self._fit_measures(X, sample_weight).aic
 
     def aicc(self, X: Any, sample_weight: Any = None) -> float:
         """Akaike's criterion corrected for few rows, aic + 2 p (p + 1) / (n - p - 1), n the sum of weights; lower is better
         (Hurvich & Tsai 1989). Infinite where n <= p + 1: so few rows cannot speak for so many parameters."""
-        total, n, _ = self._likelihood(X, sample_weight)
-        p = self.n_parameters
-        return -2 * total + 2 * p + 2 * p * (p + 1) / (n - p - 1) if n > p + 1 else float("inf")
+        return self._fit_measures(X, sample_weight).aicc
 
     def sabic(self, X: Any, sample_weight: Any = None) -> float:
         """Sample-size adjusted BIC, -2 log L + p log((n + 2) / 24), n the sum of weights; lower is better (Sclove 1987)."""
-        total, n, _ = self._likelihood(X, sample_weight)
-        return -2 * total + self.n_parameters * float(np.log((n + 2) / 24))
+        return self._fit_measures(X, sample_weight).sabic
 
     def icl(self, X: Any, sample_weight: Any = None) -> float:
         """Integrated completed likelihood: bic plus twice the entropy of the posteriors (McLachlan & Peel 2000, sec. 6.10.3)."""
-        total, n, entropy = self._likelihood(X, sample_weight, entropy=True)
-        return -2 * total + self.n_parameters * float(np.log(n)) + 2 * entropy
+        return self._fit_measures(X, sample_weight, entropy=True).icl
+
+    def _fit_measures(self, X: Any, sample_weight: Any, entropy: bool = False) -> FitMeasures:
+        """All criteria, of one pass over X; ``icl`` with `entropy` only."""
+        total, n, spread = self._likelihood(X, sample_weight, entropy)
+        return FitMeasures(total, n, self.n_parameters, spread)
 
     def _likelihood(self, X: Any, sample_weight: Any, entropy: bool = False) -> tuple[float, float, float]:
         out = self._evaluate(X, "density", *(["posterior"] if entropy else []))

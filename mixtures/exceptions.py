@@ -10,6 +10,7 @@ __all__ = [
     "DataTypeError",
     "DegenerateWarning",
     "FitError",
+    "LimitWarning",
     "MixturesError",
     "ModelFormatError",
     "NotFittedError",
@@ -48,3 +49,7 @@ class ModelFormatError(MixturesError, ValueError):
 
 class DegenerateWarning(UserWarning):
     """A fit ended at the edge of what the data can tell: a scale held at its floor, a component without rows."""
+
+
+class LimitWarning(DegenerateWarning):
+    """A family has become a simpler one in a fit, at an end of a parameter's range; the likelihood is as sound as that one's."""

@@ -15,7 +15,7 @@ from mixtures.engine.loop import sharpness_at, steps_of_a_slice
 from mixtures.engine.plan import FLOORED, NO_FLOATS, Floats, Ints
 from mixtures.engine.status import EXHAUSTED, MESSAGES
 from mixtures.escape import escaped, reseeded, starved
-from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError
+from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError, LimitWarning
 from mixtures.history import History, Move
 from mixtures.initialise import START_STEPS, Starter, seed_of
 from mixtures.knowledge import Knowledge
@@ -285,7 +285,7 @@ def _finish(run: Run, table: Table, settings: Settings) -> Fit:
     if run.floored:
         warn_floored(assembly.columns_with(course.flags, FLOORED))
     for sentence in dict.fromkeys(assembly.limits(course.flags)):
-        warn(sentence, DegenerateWarning)
+        warn(sentence, LimitWarning)
     for component in assembly.door.components:
         if getattr(component, "untold", ()):
             component.warn_untold()

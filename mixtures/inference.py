@@ -113,14 +113,14 @@ def _choose(series: Any) -> tuple[Distribution | None, str]:
     if not dtype.is_numeric():
         return _choose_objects(series, observed.to_list())
     if dtype.is_integer():
-        return _choose_whole(str(series.name), _numbers(observed))
+        return whole_numbers(str(series.name), _numbers(observed))
     numbers = _finite(series)
     missing = len(numbers) < len(series)
     if not len(numbers):
         return None, "no value at all, all cells are missing"
     if missing and series.implementation.is_pandas_like() and np.array_equal(numbers, np.floor(numbers)):
         # pandas makes floats of whole numbers as soon as one is missing
-        return _choose_whole(str(series.name), numbers)
+        return whole_numbers(str(series.name), numbers)
     if numbers.min() == numbers.max():
         return None, f"constant: {numbers[0]:.6g}"
     return Normal(), "real numbers"
@@ -139,7 +139,7 @@ def _choose_objects(series: Any, values: Sequence[Any]) -> tuple[Distribution | 
     if all(isinstance(value, (int, float, np.number)) for value in values) and str(series.dtype) == "Object":
         numbers = np.array(values, dtype=float)
         if np.array_equal(numbers, np.floor(numbers)):
-            return _choose_whole(str(series.name), numbers)
+            return whole_numbers(str(series.name), numbers)
         return Normal(), "real numbers"
     if any(hasattr(value, "isoformat") for value in values):
         return None, "dates and times are not modelled"
@@ -159,7 +159,7 @@ def _choose_objects(series: Any, values: Sequence[Any]) -> tuple[Distribution | 
     return Categorical(), f"text, {distinct:,} categories" if isinstance(values[0], str) else f"{distinct:,} categories"
 
 
-def _choose_whole(name: str, numbers: npt.NDArray[np.float64]) -> tuple[Distribution | None, str]:
+def whole_numbers(name: str, numbers: npt.NDArray[np.float64]) -> tuple[Distribution | None, str]:
     """Whole numbers: identifiers, flags, codes, counts or measurements."""
     low, high = numbers.min(), numbers.max()
     span = f"{low:,.0f} to {high:,.0f}"

@@ -18,23 +18,16 @@ import numpy as np
 
 from mixtures.assembly import Assembly
 from mixtures.engine import loop
-from mixtures.engine.kmeans import encoded
-from mixtures.engine.loop import Course, calls
-from mixtures.engine.plan import FLOORED, NO_FLOATS, NO_LABELS, PROGRESS, Floats, Ints, Problem
-from mixtures.engine.search import try_runs
-from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED
-from mixtures.engine.team import run_together
-from mixtures.exceptions import MixturesError, ParameterError
-from mixtures.initialise import HOW, KINDS, NO_KINDS, NO_MOVES
+from mixtures.engine.loop import Course
+from mixtures.engine.plan import FLOORED, NO_FLOATS, Floats, Ints, Problem
+from mixtures.engine.status import CONVERGED, EXHAUSTED
+from mixtures.exceptions import MixturesError
 from mixtures.knowledge import NOTHING
 from mixtures.parts import Parts
 from mixtures.runs import begin
 from mixtures.settings import Settings
+from mixtures.spikes import has_spike
 from mixtures.table import Table, address_of_row_0
-
-SHORT_RUN = 15
-"""M-steps of every start before the best ones go on."""
-FINALISTS = 2
 
 
 @dataclass
@@ -70,6 +63,11 @@ class Refit:
         """The fitted components, in parts."""
         return self.assembly.unpack_parts(self.parameters)
 
+    def is_doubtful(self) -> bool:
+        """Whether it met a floor, or one of its components is a spike."""
+        rows = np.exp(self.log_weights) * self.problem.sizes.n_rows
+        return self.floored or has_spike(self.parts(), rows, self.assembly.table)
+
     def posterior(self, parameters: Floats | None = None, log_weights: Floats | None = None) -> Floats:
         """Responsibilities (rows, k) of its rows, by its own parameters or others."""
         out = np.empty((self.problem.sizes.n_rows, len(self.log_weights)))
@@ -101,10 +99,10 @@ class Refits:
         self.assembly = Assembly(components, table)
         self.start = self.assembly.parameters.copy()
         self.log_weights = np.asarray(log_weights, dtype=float)
-        self._task = self.settings.task(NOTHING, 0)
+        self.task = self.settings.task(NOTHING, 0)
         k = len(self.log_weights)
-        self._control = self.settings.control(k, self.assembly.is_maximum_likelihood, self.is_compiled)
-        self._columns = self._sources() if self.is_compiled else np.empty((0, 0))
+        self.control = self.settings.control(k, self.assembly.is_maximum_likelihood, self.is_compiled)
+        self.columns = self._sources() if self.is_compiled else np.empty((0, 0))
 
     @property
     def is_compiled(self) -> bool:
@@ -120,7 +118,7 @@ class Refits:
             columns.append(self.table.numbers(j) if categories is None else self.table.codes(j, categories))
         return np.array(columns, dtype=np.float64)
 
-    def _problem(self, rows: Floats, first: int, stop: int, weights: Floats) -> Problem:
+    def problem(self, rows: Floats, first: int, stop: int, weights: Floats) -> Problem:
         """The problem over columns first to stop of `rows` (sources, m)."""
         old, s = self.assembly.problem, len(rows)
         whole = old.whole.copy()
@@ -131,7 +129,7 @@ class Refits:
     def of_rows(self, first: int, stop: int) -> Refit:
         """The fit to a run of rows."""
         if self.is_compiled:
-            return self._refit(self._problem(self._columns, first, stop, NO_FLOATS), self._columns)
+            return self._refit(self.problem(self.columns, first, stop, NO_FLOATS), self.columns)
         return self._in_python(np.arange(first, stop), None)
 
     def of_counts(self, counts: Ints) -> Refit:
@@ -139,73 +137,15 @@ class Refits:
         (drawn,) = np.nonzero(counts)
         weights = counts[drawn].astype(np.float64)
         if self.is_compiled:
-            rows = np.ascontiguousarray(self._columns[:, drawn])
-            return self._refit(self._problem(rows, 0, len(drawn), weights), rows)
+            rows = np.ascontiguousarray(self.columns[:, drawn])
+            return self._refit(self.problem(rows, 0, len(drawn), weights), rows)
         return self._in_python(drawn, weights)
 
-    def searched(self, first: int, stop: int, moves: Ints, n_starts: int, seed: int, finalists: int = FINALISTS) -> Refit:
-        """The best fit to a run of rows from several starts; one with a scale at its floor only where all have.
-
-        Parameters
-        ----------
-        first, stop : the rows.
-        moves : (moves, 2) of component to component: the first one is given half of the rows of the second, all others start where
-            they are. A component of weight 0 that is given them splits the other.
-        n_starts : starts from clusters of these rows, besides.
-        seed : of the starts.
-        finalists : starts that go on to their ends.
-        """
-        if not self.is_compiled:
-            raise ParameterError("components that live in Python only can be fitted to many samples from one start alone")
-        problem = self._problem(self._columns, first, stop, NO_FLOATS)
-        m, k = stop - first, len(self.log_weights)
-        ones, order = np.ones(m), np.arange(m)
-        s = len(self._columns)
-        z = encoded(problem.whole[-2 * s : -s], problem.whole[-s:], self.assembly.category_counts(), order, ones)
-        begun = (calls(), problem, self._task, self._control, SHORT_RUN)
-        data = (z, order, ones, NO_LABELS, seed)
-        free = np.zeros(k, dtype=bool)
-        courses = []
-        if len(moves):
-            outputs = self._outputs(len(moves))
-            template = (free, self.start, self.log_weights)
-            run_together(1, try_runs, *begun, *template, *data, NO_KINDS, moves, *HOW, *outputs)
-            courses += self._courses(problem, outputs)
-        if n_starts:
-            outputs = self._outputs(n_starts)
-            kinds = np.array([KINDS[number % len(KINDS)] for number in range(n_starts)])
-            fixed = NO_FLOATS if self._control.moves_weights else self.log_weights
-            template = (free, self.start, fixed)
-            run_together(1, try_runs, *begun, *template, *data, kinds, NO_MOVES, *HOW, *outputs)
-            courses += self._courses(problem, outputs)
-        alive = [course for course in courses if course.status in (CONTINUE, CONVERGED, EXHAUSTED)]
-        ranked = sorted(alive or courses, key=lambda course: -_height(course))
-        ended = [self._ended(course, self._columns) for course in ranked[:finalists]]
-        return max(ended, key=lambda refit: (not refit.failed, not refit.floored, np.nan_to_num(refit.log_likelihood, nan=-np.inf)))
-
-    def _outputs(self, count: int) -> tuple[Any, ...]:
-        k, width = len(self.log_weights), min(SHORT_RUN, self.settings.max_iter) + 1
-        progress = np.zeros((count, PROGRESS + self.assembly.problem.sizes.n_plates), np.int64)
-        return (
-            np.empty((count, self.start.size)),
-            np.empty((count, k)),
-            np.empty((count, width)),
-            progress,
-            np.zeros(count, np.int64),
-        )
-
-    def _courses(self, problem: Problem, outputs: tuple[Any, ...]) -> list[Course]:
-        parameters, log_weights, history, progress, statuses = outputs
-        return [
-            Course(problem, parameters[n], log_weights[n], history[n], progress[n], self._task, self._control, int(status))
-            for n, status in enumerate(statuses)
-        ]
-
     def _refit(self, problem: Problem, rows: Floats) -> Refit:
-        course = Course(problem, self.start.copy(), self.log_weights.copy(), None, None, self._task, self._control)
-        return self._ended(course, rows)
+        course = Course(problem, self.start.copy(), self.log_weights.copy(), None, None, self.task, self.control)
+        return self.ended(course, rows)
 
-    def _ended(self, course: Course, rows: Any, assembly: Assembly | None = None) -> Refit:
+    def ended(self, course: Course, rows: Any, assembly: Assembly | None = None) -> Refit:
         """What a course ends with."""
         course.run(1)
         assembly = self.assembly if assembly is None else assembly
@@ -224,30 +164,13 @@ class Refits:
         before = np.empty((len(rows), len(self.log_weights)))
         assembly.evaluate(self.log_weights, posterior=before)
         run = begin(assembly, self.log_weights.copy(), self.settings)
-        refit = self._ended(run.course, part, assembly)
+        refit = self.ended(run.course, part, assembly)
         refit.before = before
         try:
             assembly.door.raise_error()
         except MixturesError:
             refit.failed, refit.log_likelihood = True, np.nan
         return refit
-
-
-def with_a_spare(components: Sequence[Any], log_weights: Floats) -> tuple[list[Any], Floats, Ints]:
-    """A mixture of one component more, of weight 0, with which any other may be split: where a search for its best fit begins.
-
-    Returns
-    -------
-    k + 1 components, the logarithms of their weights, and moves (k, 2) for :meth:`Refits.searched`.
-    """
-    k = len(components)
-    moves = np.array([(k, target) for target in range(k)], dtype=np.int64)
-    return [*components, components[-1]], np.append(log_weights, -np.inf), moves
-
-
-def _height(course: Course) -> float:
-    past = course.iteration + (course.status != CONTINUE)
-    return round(float(course.history[past - 1]), 9) if past else -np.inf
 
 
 def side_by_side(function: Callable[[Any], Any], items: Iterable[Any], n_threads: int, batch: int = 256) -> Iterator[Any]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mixtures.candidates import Candidate
 from mixtures.describing import describe
 from mixtures.inference import ColumnChoice
-from mixtures.selection import Candidate
-from mixtures.tables import panels_text, short, table_text
+from mixtures.tables import panels_text, short, table_html, table_text
 
+if TYPE_CHECKING:
+    from mixtures.selection import Selection
+
+NAME_WIDTH = 40
 LEGEND = "m ± s: mean and standard deviation"
 
 
@@ -26,15 +30,65 @@ def bic_text(candidates: Sequence[Candidate], chosen: Candidate) -> str:
     """A row per number of components; the chosen one is marked, and so are those that could not be chosen."""
     rows = []
     for candidate in candidates:
-        mark = "<- lowest BIC, chosen" if candidate is chosen else "degenerate, not chosen" if candidate.degenerate else ""
-        if not candidate.components:
-            rows.append([str(candidate.n_components), "", "", "", "failed"])
-            continue
-        if candidate is chosen and candidate.degenerate:
-            mark = "<- chosen, though degenerate"
-        scores = [f"{candidate.log_likelihood:,.1f}", f"{candidate.bic:,.1f}"]
-        rows.append([str(candidate.n_components), str(candidate.n_parameters), *scores, mark])
+        cells = [_number(candidate.criterion("bic"))]
+        rows.append([str(candidate.n_components), *_likelihood(candidate), *cells, _mark(candidate, chosen, "BIC")])
     return table_text(["components", "parameters", "log-likelihood", "BIC", ""], rows, align=">>>><")
+
+
+def selection_text(selection: Selection) -> str:
+    """A row per candidate, with all criteria, the chosen one marked; and notes."""
+    heads, rows = _selection(selection)
+    align = "<" * (heads[0] == "components") + ">" * (len(heads) - 1 - (heads[0] == "components")) + "<"
+    notes = [
+        f"note: {c.name if heads[0] == 'components' else ''}{': ' if heads[0] == 'components' else ''}{c.n_components}: {note}"
+        for c in selection
+        for note in c.notes
+    ]
+    return "\n".join([table_text(heads, rows, align), *notes])
+
+
+def selection_html(selection: Selection) -> str:
+    """As :func:`selection_text`, without notes."""
+    heads, rows = _selection(selection)
+    return table_html(heads[:1], heads[1:], [[[cell] for cell in row] for row in rows])
+
+
+def _selection(selection: Selection) -> tuple[list[str], list[list[str]]]:
+    several = len({candidate.name for candidate in selection}) > 1
+    names = list(selection.criteria)
+    heads = ["K", "parameters", "log-likelihood", *[name.upper() for name in names], ""]
+    chosen = selection.best if any(candidate.is_fitted for candidate in selection) else None
+    rows = []
+    for candidate in selection:
+        cells = [_number(candidate.criterion(name)) for name in names]
+        if "cv" in names:
+            cells[names.index("cv")] = "" if np.isnan(candidate.cv) else f"{candidate.cv:.4f} ± {candidate.cv_error:.4f}"
+        mark = _mark(candidate, chosen, selection.criterion.upper())
+        rows.append([str(candidate.n_components), *_likelihood(candidate), *cells, mark])
+    if several:
+        heads = ["components", *heads]
+        rows = [[short(candidate.name, NAME_WIDTH), *row] for candidate, row in zip(selection, rows, strict=True)]
+    return heads, rows
+
+
+def _likelihood(candidate: Candidate) -> list[str]:
+    """Cells for the number of parameters and the log-likelihood."""
+    measures = candidate.measures
+    return ["", ""] if measures is None else [str(measures.n_parameters), f"{measures.log_likelihood:,.1f}"]
+
+
+def _number(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:,.1f}"
+
+
+def _mark(candidate: Candidate, chosen: Candidate | None, criterion: str) -> str:
+    """What is to be said of a candidate besides its numbers."""
+    if not candidate.is_fitted:
+        return "failed"
+    if candidate is chosen:
+        best = f"{'highest' if criterion == 'CV' else 'lowest'} {criterion}, chosen"
+        return "<- chosen, though degenerate" if candidate.degenerate else f"<- {best}"
+    return "degenerate, not chosen" if candidate.degenerate else ""
 
 
 def model_text(components: Sequence[Any], weights: npt.ArrayLike, width: int = 100) -> str:

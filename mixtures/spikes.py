@@ -8,11 +8,15 @@ some direction, less than a hundredth as wide as the table and has few rows (Hat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mixtures.engine.plan import Floats
+from mixtures.parts import Parts
 from mixtures.runs import Run
+from mixtures.table import Table
 
 NARROW = 1e-4
 """Ratio of variances."""
@@ -25,8 +29,12 @@ def is_doubtful(run: Run) -> bool:
     if run.floored:
         return True
     table = run.assembly.table
-    rows = run.weights * table.n_rows
-    for parts, count in zip(run.assembly.unpack_parts(run.course.parameters), rows.tolist(), strict=True):
+    return has_spike(run.assembly.unpack_parts(run.course.parameters), run.weights * table.n_rows, table)
+
+
+def has_spike(components: Sequence[Parts], rows: Floats, table: Table) -> bool:
+    """Whether one of k components, of so many `rows` (k,) each, is a spike among the rows of the table."""
+    for parts, count in zip(components, rows.tolist(), strict=True):
         for columns, factor in zip(parts.columns, parts.factors, strict=True):
             if getattr(factor, "encoding", "numbers") == "categories":
                 continue

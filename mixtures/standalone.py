@@ -12,7 +12,7 @@ from mixtures.assembly import Assembly
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.column import Column
 from mixtures.engine.plan import FAILED, FLOORED, LIMIT, UNSETTLED, Floats
-from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError, NotFittedError, ParameterError
+from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError, LimitWarning, NotFittedError, ParameterError
 from mixtures.parts import Parts, block_of, resolve_priors, take_apart
 from mixtures.table import Table
 from mixtures.warn import warn
@@ -124,5 +124,5 @@ def fit(distribution: Any, X: Any, sample_weight: Any = None) -> Any:
         warn_floored(table.where(j) for j in range(table.n_columns))
     if outcome & LIMIT:
         for sentence in assembly.limits(outcome):
-            warn(sentence, DegenerateWarning)
+            warn(sentence, LimitWarning)
     return assembly.unpack()[0]

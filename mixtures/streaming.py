@@ -32,7 +32,7 @@ from sklearn.utils.validation import validate_data
 from mixtures.checks import check_support, read_weights, without_zeros
 from mixtures.columns import Columns
 from mixtures.engine.plan import FLOORED, Floats
-from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning, ParameterError
+from mixtures.exceptions import ConvergenceWarning, DataError, DegenerateWarning, LimitWarning, ParameterError
 from mixtures.history import History
 from mixtures.parts import take_apart
 from mixtures.position import Maximum, Position, carries, open_priors, require_carriers, require_kernels
@@ -447,7 +447,7 @@ def _warn(found: Maximum) -> None:
     if np.any(found.flags & FLOORED):
         warn_floored(found.assembly.columns_with(found.flags, FLOORED))
     for sentence in dict.fromkeys(found.assembly.limits(found.flags)):
-        warn(sentence, DegenerateWarning)
+        warn(sentence, LimitWarning)
     empty = np.flatnonzero(found.position.weights == 0.0).tolist()
     if empty:
         warn(f"components {empty} have no rows left. Fit fewer components.", DegenerateWarning)

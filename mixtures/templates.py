@@ -108,7 +108,8 @@ def keep(components: Sequence[Any], table: Table, parts: list[Parts], assembly: 
     sizes, whole = assembly.problem.sizes, assembly.problem.whole
     described = whole[: len(whole) - 2 * sizes.n_sources].copy()
     if len(_kept) >= MOST:
-        _kept.pop(next(iter(_kept)), None)
+        oldest, *_ = list(_kept)  # a list is made at once: other threads may keep templates, too
+        _kept.pop(oldest, None)
     _kept[key] = Template(parts, supports, laid, sizes, described, assembly.source_columns)
 
 

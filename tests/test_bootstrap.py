@@ -33,8 +33,9 @@ from mixtures.exceptions import DataError, DegenerateWarning, FitError, Paramete
 from mixtures.free_numbers import flat_values, form_of
 from mixtures.parts import take_apart
 from mixtures.priors import NormalInverseGamma
-from mixtures.replicates import Refits, side_by_side, with_a_spare
+from mixtures.replicates import Refits, side_by_side
 from mixtures.resamples import drawn_table
+from mixtures.searches import Search, with_a_spare
 from mixtures.settings import Settings
 from mixtures.table import Table
 
@@ -281,7 +282,7 @@ def test_a_search_finds_what_the_model_finds():
     refits = Refits(take_apart(start, table), table, np.log([0.33, 0.67, 1e-300]), Settings(1e-8, 500))
     best = GeneralMixtureModel(Normal(), 3, random_state=0).fit(x)
     for moves, starts in ((np.array([(2, 0), (2, 1)]), 0), (np.empty((0, 2), dtype=np.int64), 6)):
-        refit = refits.searched(0, len(x), moves, starts, seed=0)
+        refit = Search(refits, 0, len(x), seed=0).best(moves, starts)
         assert refit.converged
         assert refit.log_likelihood == pytest.approx(len(x) * best.score(x), abs=1e-3)
         means = sorted(component.mean for component in refit.components())
@@ -293,7 +294,8 @@ def test_one_component_more_never_fits_worse():
     table, model = Table.read(x), GeneralMixtureModel(Normal(), 1).fit(two_normals())
     one = Refits(take_apart(model.components_, table), table, np.zeros(1), Settings(1e-8, 500)).of_rows(0, len(x))
     components, log_weights, moves = with_a_spare(model.components_, np.zeros(1))
-    two = Refits(take_apart(components, table), table, log_weights, Settings(1e-8, 500)).searched(0, len(x), moves, 3, seed=0)
+    refits = Refits(take_apart(components, table), table, log_weights, Settings(1e-8, 500))
+    two = Search(refits, 0, len(x), seed=0).best(moves, 3)
     best = GeneralMixtureModel(Normal(), 2, random_state=0).fit(x)
     assert two.log_likelihood > one.log_likelihood
     assert two.log_likelihood == pytest.approx(len(x) * best.score(x), abs=1e-3)
@@ -304,7 +306,7 @@ def test_what_only_python_knows_is_not_searched():
     table = Table.read(x)
     refits = Refits(take_apart([Bell(0.0, 1.0)], table), table, np.zeros(1), Settings(1e-8, 50))
     with pytest.raises(ParameterError, match="from one start alone"):
-        refits.searched(0, len(x), np.empty((0, 2), dtype=np.int64), 2, seed=0)
+        Search(refits, 0, len(x), seed=0)
 
 
 def test_a_run_of_rows_is_a_table_of_its_own():

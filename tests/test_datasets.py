@@ -5,7 +5,7 @@ import sys
 import polars
 import pytest
 
-from mixtures.datasets import load_penguins
+from mixtures.datasets import load_faithful, load_penguins
 from mixtures.extras import import_extra
 
 
@@ -31,6 +31,17 @@ def test_penguins_are_the_published_table():
     assert round(frame["bill_depth_mm"].sum(), 1) == 5865.7
     assert frame["flipper_length_mm"].sum() == 68713
     assert frame["body_mass_g"].sum() == 1437000
+
+
+def test_old_faithful_is_the_published_table():
+    frame = load_faithful()
+    assert frame.shape == (272, 2)
+    assert frame.schema == {"eruptions": polars.Float64, "waiting": polars.Int64}
+    # R's colSums(faithful), and its first and last rows
+    assert round(frame["eruptions"].sum(), 3) == 948.677
+    assert frame["waiting"].sum() == 19284
+    assert frame.row(0) == (3.6, 79)
+    assert frame.row(-1) == (4.467, 74)
 
 
 def test_without_polars_the_error_names_the_extra(monkeypatch):

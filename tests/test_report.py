@@ -4,12 +4,14 @@ import numpy as np
 import polars
 import pytest
 
+from mixtures import GeneralMixtureModel
+from mixtures.criteria import FitMeasures
 from mixtures.describing import describe, percent
 from mixtures.distributions import Bernoulli, Categorical, Exponential, Normal, Poisson, Product
 from mixtures.exceptions import FitError
 from mixtures.inference import ColumnChoice
 from mixtures.report import bic_text, columns_text, cross_text, model_text, sizes_text
-from mixtures.selection import Candidate, fit_sizes, lowest_bic
+from mixtures.selection import Candidate, best_of, select
 from mixtures.tables import table_text
 
 
@@ -19,7 +21,9 @@ def products(k):
 
 
 def candidate(k, bic, degenerate=False):
-    return Candidate(k, (Normal(0, 1),) * k, np.full(k, 1 / k), np.zeros(3, int), 2 * k, -bic / 2, bic, degenerate=degenerate)
+    model = GeneralMixtureModel(Normal(0, 1), k)
+    # of n = e^0 rows, so that the criterion is the likelihood alone
+    return Candidate("", k, model, FitMeasures(-bic / 2, 1.0, 2 * k), degenerate=degenerate)
 
 
 def test_table_text():
@@ -38,8 +42,8 @@ def test_columns_text():
 
 
 def test_bic_text_marks_the_chosen_one():
-    candidates = [candidate(1, 2000.04), candidate(2, 1000.0), candidate(3, 900.0, degenerate=True), Candidate(4)]
-    chosen = lowest_bic(candidates)
+    candidates = [candidate(1, 2000.04), candidate(2, 1000.0), candidate(3, 900.0, degenerate=True), Candidate("", 4)]
+    chosen = best_of(candidates)
     assert chosen is candidates[1]
     lines = bic_text(candidates, chosen).splitlines()
     assert lines[0].split() == ["components", "parameters", "log-likelihood", "BIC"]
@@ -51,10 +55,10 @@ def test_bic_text_marks_the_chosen_one():
 
 def test_a_degenerate_mixture_is_chosen_only_alone():
     alone = [candidate(1, 100.0, degenerate=True)]
-    assert lowest_bic(alone) is alone[0]
+    assert best_of(alone) is alone[0]
     assert "chosen, though degenerate" in bic_text(alone, alone[0])
     with pytest.raises(FitError, match="no mixture could be fitted: why"):
-        lowest_bic([Candidate(1, notes=("why",))])
+        best_of([Candidate("", 1, notes=("why",))])
 
 
 @pytest.mark.parametrize(
@@ -159,10 +163,10 @@ def test_cross_text():
 def test_candidates_are_in_order_of_weight_and_agree_with_the_model():
     random = np.random.default_rng(3)
     x = polars.DataFrame({"x": np.concatenate([random.normal(-15, 1, 30), random.normal(5, 2, 100)])})
-    one, two = fit_sizes(Product(x=Normal()), x, [1, 2], random_state=0)
-    assert (one.n_parameters, two.n_parameters) == (2, 5)
-    assert two.bic < one.bic
-    assert two.bic == pytest.approx(-2 * two.log_likelihood + 5 * np.log(130), rel=1e-14)
+    one, two = select(Product(x=Normal()), x, [1, 2], random_state=0)
+    assert (one.measures.n_parameters, two.measures.n_parameters) == (2, 5)
+    assert two.measures.bic < one.measures.bic
+    assert two.measures.bic == pytest.approx(-2 * two.measures.log_likelihood + 5 * np.log(130), rel=1e-14)
     assert two.weights[0] > two.weights[1]
     assert [component.factors["x"].mean > 0 for component in two.components] == [True, False]
     assert np.array_equal(two.labels, np.repeat([1, 0], [30, 100]))
@@ -171,7 +175,7 @@ def test_candidates_are_in_order_of_weight_and_agree_with_the_model():
 
 def test_a_fit_that_shrinks_to_a_point_is_degenerate_and_says_so():
     x = polars.DataFrame({"x": [0.0] * 50 + [1.0] * 50})
-    (two,) = fit_sizes(Product(x=Normal()), x, [2], random_state=0, n_init=1)
+    (two,) = select(Product(x=Normal()), x, [2], random_state=0, n_init=1)
     assert two.degenerate
     assert any("held at its floor" in note for note in two.notes)
 
@@ -179,6 +183,6 @@ def test_a_fit_that_shrinks_to_a_point_is_degenerate_and_says_so():
 def test_a_fit_that_stops_early_is_noted():
     random = np.random.default_rng(4)
     x = polars.DataFrame({"x": random.normal(size=500)})
-    (three,) = fit_sizes(Product(x=Normal()), x, [3], random_state=0, max_iter=1)
+    (three,) = select(Product(x=Normal()), x, [3], random_state=0, max_iter=1)
     assert not three.degenerate
     assert any("max_iter" in note for note in three.notes)

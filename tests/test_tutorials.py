@@ -114,7 +114,7 @@ def test_outputs_are_stored_and_clean(path):
 def test_runs_and_says_what_is_stored(path, clean_jupyter):
     notebook = read(path)
     stored = [texts(cell) for cell in code_cells(notebook)]
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell, old in zip(code_cells(notebook), stored, strict=True):
         # Not the whole error stream: matplotlib tells there that it builds its font cache, once a machine.
         assert not any("Warning" in output.get("text", "") for output in cell.outputs), cell.outputs

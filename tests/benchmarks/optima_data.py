@@ -144,7 +144,8 @@ def problems() -> Iterator[Problem]:
 
 
 def _real_tables() -> Iterator[Problem]:
-    faithful, galaxies = np.loadtxt(HERE / "faithful.csv", delimiter=",", skiprows=1), _classic("galaxies")
+    table = str(files("mixtures.datasets").joinpath("faithful.csv"))
+    faithful, galaxies = np.loadtxt(table, delimiter=",", skiprows=1), _classic("galaxies")
     iris, wine, cancer = (
         _sklearn_table("iris"),
         _standardised(_sklearn_table("wine")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from timing import per_iteration, seconds
 from mixtures import GeneralMixtureModel
 from mixtures.distributions import Categorical, Exponential, MultivariateNormal, Normal, Poisson, Product
 
-FAITHFUL = Path(__file__).with_name("faithful.csv")
+FAITHFUL = str(files("mixtures.datasets").joinpath("faithful.csv"))
 """272 eruptions of the Old Faithful geyser: minutes, and minutes to the next one (Azzalini & Bowman 1990)."""
 
 
