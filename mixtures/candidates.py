@@ -7,7 +7,7 @@ a few rows, is degenerate: its likelihood says nothing about the data, and it is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +42,7 @@ class Candidate:
     cv, cv_error : cross-validated mean log-density of a row, and its standard error over the folds; NaN where it was not asked for.
     notes : what the fit warned of, or why it failed.
     degenerate : whether it ended at the edge of what the data can tell, where a likelihood says nothing, or failed.
+    simplified : whether a component's family has become a simpler one, at an end of a parameter's range.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Candidate:
     cv_error: float = np.nan
     notes: tuple[str, ...] = ()
     degenerate: bool = False
-    _order: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64), repr=False)
+    simplified: bool = False
 
     @property
     def is_fitted(self) -> bool:
@@ -130,7 +131,9 @@ def fitted(plan: Plan, rows: Rows) -> Candidate:
     degenerate = any(issubclass(kind, DegenerateWarning) and not issubclass(kind, LimitWarning) for _, kind in warned)
     if not degenerate and has_spike(take_apart(model.components_, rows.table), model.weights_ * seen, rows.table):
         degenerate, notes = True, [*notes, SPIKE]
-    return Candidate(plan.name, len(model.components_), model, measures, notes=tuple(notes), degenerate=degenerate)
+    simplified = any(issubclass(kind, LimitWarning) for _, kind in warned)
+    size = len(model.components_)
+    return Candidate(plan.name, size, model, measures, notes=tuple(notes), degenerate=degenerate, simplified=simplified)
 
 
 class Fold(NamedTuple):

@@ -56,7 +56,7 @@ from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.exceptions import DataError, MixturesError, ParameterError
 from mixtures.inference import ColumnChoice, infer_families, whole_numbers
 from mixtures.result_tables import implementation_of, table_of
-from mixtures.selection import select
+from mixtures.selection import best_of, select
 
 MOST_ROWS = 2000
 """Rows of a column that families compete on, drawn with a fixed seed."""
@@ -358,7 +358,9 @@ def _contest(column: str, values: npt.NDArray[np.float64], base: Any, reason: st
         family = made()
         name = name_of(family)
         try:
-            best = select(family, values, SIZES, n_init=MOST_STARTS, tol=TOL, max_iter=MAX_ITER).best
+            # where a family has become a simpler one, that one, which competes itself, is the better description
+            tried = [c for c in select(family, values, SIZES, n_init=MOST_STARTS, tol=TOL, max_iter=MAX_ITER) if not c.simplified]
+            best = best_of(tried)
         except MixturesError:  # it was fitted with no number of components, or cannot read these numbers
             continue
         if not best.degenerate and best.measures is not None:
@@ -370,7 +372,7 @@ def _contest(column: str, values: npt.NDArray[np.float64], base: Any, reason: st
     gain = bics[own] - bics[winner] if own in bics else math.inf
     if winner == own:
         words = "no other family has a lower BIC"
-    elif gain <= (STRONG if sizes[winner] < sizes[own] else VERY_STRONG):
+    elif own in bics and gain <= (STRONG if sizes[winner] < sizes[own] else VERY_STRONG):
         winner, words = own, "no other family has a clearly lower BIC"
     elif own in bics:
         words = f"{winner} has a lower BIC than {own}, by {gain:,.0f}"

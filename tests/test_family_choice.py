@@ -173,6 +173,20 @@ def test_extreme_sizes(scale):
     GeneralMixtureModel(choice.family, 2, random_state=0, n_init=1).fit(COLUMNS["Gamma"] * scale)
 
 
+def test_half_bells_do_not_describe_edges():
+    """Two skew normals of infinite shape are the likeliest for evenly spread numbers, and say nothing but where these end."""
+    for x in (np.arange(150) * 2.0 - 1.0, np.random.default_rng(0).integers(-5, 5, 150), np.linspace(1e15, 1e15 + 50, 150)):
+        assert infer(polars.DataFrame({"x": x}))["x"].family == Normal()
+
+
+def test_subnormal_numbers_and_ties():
+    rng = np.random.default_rng(1)
+    data = {"tiny": rng.random(N) * 5e-320, "ties": np.where(rng.random(N) < 0.4, 5.0, rng.normal(5, 2, N))}
+    choices = infer(polars.DataFrame(data))
+    assert len(choices.product.factors) == 2
+    assert choices["ties"].family == Laplace()
+
+
 def test_float32_and_a_constant():
     choices = infer(pandas.DataFrame({"x": COLUMNS["Normal"].astype(np.float32), "y": np.full(N, 2.5, dtype=np.float32)}))
     assert choices.product == Product(x=Normal())
