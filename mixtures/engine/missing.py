@@ -104,7 +104,7 @@ def regression(covariance, places, seen, lower, loadings, rest):
     """Of the missing columns on the observed ones, whose covariance is lower lower': loadings[:m, :seen] on lower^-1 (x - mean),
     and the covariance rest[:m, :m] of what they leave open.
 
-    Loadings are no larger than standard deviations. Slopes on x itself grow without bound where the observed columns nearly lie in a
+    Loadings are no larger than standard deviations. Slopes on x itself grow without bound where observed columns nearly lie in a
     plane, and what the differences of their products leave is noise.
     """
     d = covariance.shape[0]
