@@ -16,7 +16,7 @@ from mixtures.door import KERNELS as DOOR_KERNELS
 from mixtures.door import Door
 from mixtures.engine import loop
 from mixtures.engine.plan import CHUNK_ROWS, LIMIT, NO_FLOATS, ROW_NUMBER, Floats, Ints, Problem, Sizes
-from mixtures.exceptions import DataError, ParameterError
+from mixtures.exceptions import DataError, FitError, ParameterError
 from mixtures.parts import Parts, block_of, distinct
 from mixtures.plates import Plate, lay
 from mixtures.table import Table, address_of_row_0
@@ -204,7 +204,7 @@ class Assembly:
         pairs = zip(self._components, self._factors(parameters), strict=True)
         return [Parts(component.component, component.columns, factors) for component, factors in pairs]
 
-    @np.errstate(all="ignore")  # a parameter beyond float64 is refused by its constraint, in the family's name
+    @np.errstate(all="ignore")  # a parameter beyond float64 is refused by its constraint
     def _factors(self, parameters: Floats | None) -> list[list[Any]]:
         parameters = self.parameters if parameters is None else parameters
         rebuilt = [list(component.factors) for component in self._components]
@@ -212,12 +212,15 @@ class Assembly:
         for plate in self._plates:
             start, width, k = plate.start, plate.n_parameters, plate.first
             for share in plate.shares:
-                for factors in rebuilt[k : k + share.count]:
+                for component, factors in enumerate(rebuilt[k : k + share.count], k):
                     if plate.family is None:
                         factors[share.factors[0]] = next(door)
                         continue
                     for f, distribution, place in zip(share.factors, share.members, plate.grounds, strict=True):
-                        factors[f] = distribution._unpack(parameters[start : start + width], place)
+                        try:
+                            factors[f] = distribution._unpack(parameters[start : start + width], place)
+                        except ParameterError as error:
+                            raise _no_member(component, distribution, place, error) from error
                         start += width
                 k += share.count
         return rebuilt
@@ -334,3 +337,13 @@ def _pack(distribution: Any, place: Column, size: int) -> Sequence[float]:
 
 def _read_by(component: Parts) -> list[int]:
     return sorted([j for columns in component.columns for j in columns])
+
+
+def _no_member(component: int, distribution: Any, place: Any, error: ParameterError) -> FitError:
+    """What to say where a fit has left the parameters that a family can have."""
+    columns = [column.name for column in (place if isinstance(place, (list, tuple)) else [place])]
+    listed = f"column {columns[0]}" if len(columns) == 1 else f"columns {', '.join(columns)}"
+    return FitError(
+        f"component {component}: the fit of {type(distribution).__name__} on {listed} ended at parameters that it cannot have "
+        f"({str(error)[:300]}). Scale the columns, fit fewer components, or give a prior."
+    )

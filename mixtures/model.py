@@ -18,6 +18,7 @@ from mixtures.constraints import simplex
 from mixtures.criteria import InformationCriteria
 from mixtures.distributions.base import generator_of
 from mixtures.distributions.scipy_distribution import as_distribution
+from mixtures.draws import drawn_rows
 from mixtures.e_steps import EStep, as_e_step
 from mixtures.engine.plan import Floats, Ints
 from mixtures.engine.team import available_threads
@@ -25,6 +26,7 @@ from mixtures.exceptions import ConvergenceWarning, DataError, ParameterError
 from mixtures.fitting import fit_mixture
 from mixtures.knowledge import read_knowledge, read_start
 from mixtures.looking import Looking
+from mixtures.marginals import known_columns
 from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
 from mixtures.runs import run_em, safe_log
@@ -379,12 +381,15 @@ class GeneralMixtureModel(
         return _weighted_mean(density, read_weights(sample_weight, len(density)))
 
     def sample(self, n: int = 1, random_state: Any = None) -> Any:
-        """Draw n rows, shape (n, d), in random order; objects where a column's categories are no numbers."""
+        """Draw n rows, shape (n, d), in random order; objects where a column's categories are no numbers.
+
+        Columns are in the order of the table that the model was fitted to, or else in which the first component names them,
+        but for those that no component describes.
+        """
         components, mixing = self._state()
         random = generator_of(random_state)
         counts = random.multinomial(n, mixing / mixing.sum())
-        rows = [component.sample(int(count), random) for component, count in zip(components, counts, strict=True)]
-        return np.concatenate(rows)[random.permutation(n)]
+        return drawn_rows(components, counts, *known_columns(components, self), random)[random.permutation(n)]
 
     @property
     def n_features(self) -> int:

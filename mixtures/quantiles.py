@@ -1,4 +1,4 @@
-"""scipy's distributions with quantiles of our own, where scipy's search fails far out."""
+"""Quantiles of our own, where scipy's search fails far out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import scipy.stats
+
+from mixtures.tails import Floats, Tails
 
 
 class SolvedQuantiles:
@@ -42,3 +44,43 @@ class _Wald(SolvedQuantiles, type(scipy.stats.invgauss)):  # type: ignore[misc]
 
 wald = _Wald(a=0.0, name="invgauss")
 """As ``scipy.stats.invgauss``."""
+
+
+def without_wrong_ends(distribution: Any, levels: Any, found: Any) -> Floats:
+    """Quantiles `found` of a distribution at levels, those sought anew that are infinite or NaN inside (0, 1).
+
+    scipy's search may end at an infinity, even of the wrong sign: that of ``scipy.stats.t(3).ppf(1e-300)`` is +inf (seen with scipy
+    1.17). What is found instead is the smallest float64 whose cdf reaches the level, by bisection of all of them in their order; an
+    infinity where none does.
+    """
+    q, out = np.broadcast_arrays(np.asarray(levels, dtype=float), np.asarray(found, dtype=float))
+    wrong = (q > 0.0) & (q < 1.0) & ~np.isfinite(out)
+    if not wrong.any():
+        return np.asarray(found)
+    tails, sought = Tails(distribution), q[wrong]
+
+    def reaches(x: Floats) -> Any:
+        with np.errstate(all="ignore"):
+            lower = np.asarray(tails.log_cdf(x)) >= np.log(sought)
+            return np.where(sought <= 0.5, lower, np.asarray(tails.log_sf(x)) <= np.log1p(-sought))
+
+    last = _place(np.array(np.finfo(float).max))
+    low, high = np.full(len(sought), -last - 1), np.full(len(sought), last + 1)  # the infinities
+    for _ in range(64):
+        middle = low // 2 + high // 2 + (low % 2 + high % 2) // 2
+        at_end = reaches(_at(middle))
+        low, high = np.where(at_end, low, middle), np.where(at_end, middle, high)
+    anew, out = np.where(high == -last, -np.inf, _at(high)), out.copy()  # the first of all stands for those beyond
+    out[wrong] = np.where(np.isnan(out[wrong]) & np.isinf(anew), np.nan, anew)  # no cdf either
+    return out
+
+
+def _place(x: Floats) -> Any:
+    """The number of a float64 among all of them, from 0 outwards to both sides."""
+    bits = np.abs(x).view(np.int64)
+    return np.where(np.signbit(x), -bits, bits)
+
+
+def _at(place: Any) -> Floats:
+    """The float64 of a number."""
+    return np.copysign(np.abs(place).view(np.float64), place)

@@ -69,7 +69,8 @@ def warn_floored(places: Iterable[str]) -> None:
     """Warn of scales held at their floor on the named columns."""
     warn(
         f"a scale was held at its floor, 16 rounding errors of the column's largest value, on {', '.join(places)}: the rows of a "
-        "component agree, or all but agree beside that value. Leave the column or the outlier out, or fit fewer components.",
+        "component agree, or all but agree beside that value, or nearly lie in a plane. Leave the column or the outlier out, or "
+        "fit fewer components, or give a prior.",
         DegenerateWarning,
     )
 

@@ -20,7 +20,10 @@ LAYERS = [
     {"distributions", "priors"},
     {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics"},
     {"differences", "free_groups", "free_numbers", "information", "intervals", "scores"},
-    {"divergences", "frames", "imputation", "leaves", "marginals", "modes", "moments", "one_column_law", "outliers", "separation"},
+    {
+        *("divergences", "draws", "frames", "imputation", "leaves", "marginals"),
+        *("modes", "moments", "one_column_law", "outliers", "separation"),
+    },
     {"e_steps", "escape", "fitting", "history", "initialise", "knowledge", "runs", "sample", "settings", "spikes"},
     {"bootstrap", "replicates", "resamples", "searches"},
     {"answers", "criteria", "looking", "model", "output", "position", "streaming", "uncertainty", "watching"},

@@ -2,6 +2,7 @@
 
 import warnings
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.stats
@@ -182,3 +183,64 @@ def test_mixtures_with_missing_cells_climb_and_find_their_clusters():
     weighted = GeneralMixtureModel(start, weights=model.weights_, tol=0, max_iter=3).fit(X, sample_weight=weights)
     repeated = GeneralMixtureModel(start, weights=model.weights_, tol=0, max_iter=3).fit(np.repeat(X, weights.astype(int), axis=0))
     np.testing.assert_allclose(weighted.components_[0].covariance, repeated.components_[0].covariance, rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_conditional_moments_are_right_next_to_a_plane(seed):
+    """Slopes on columns that nearly lie in a plane are large and cancel; what is left was noise, and no covariance."""
+    random = np.random.default_rng(seed)
+    plane = random.normal(size=(4, 2))
+    covariance = plane @ plane.T + 1e-8 * np.eye(4)
+    X = random.multivariate_normal(np.zeros(4), covariance, 40)
+    X[random.random(X.shape) < 0.3] = np.nan
+    fitted = GeneralMixtureModel([MultivariateNormal(np.zeros(4), covariance)], max_iter=1, tol=0).fit(X).components_[0]
+    with mpmath.workdps(60):
+        exact, first, second = mpmath.matrix(covariance.tolist()), mpmath.zeros(4, 1), mpmath.zeros(4, 4)
+        for row in X:
+            o, m = np.flatnonzero(~np.isnan(row)).tolist(), np.flatnonzero(np.isnan(row)).tolist()
+            t, extra = mpmath.zeros(4, 1), mpmath.zeros(4, 4)
+            for j in o:
+                t[j] = mpmath.mpf(row[j])
+            inverse = mpmath.matrix([[exact[a, b] for b in o] for a in o]) ** -1 if o else None
+            for a in m:
+                slopes = mpmath.matrix([[exact[a, c] for c in o]]) * inverse if o else []
+                t[a] = mpmath.fsum(slopes[i] * t[c] for i, c in enumerate(o))
+                for b in m:
+                    extra[a, b] = exact[a, b] - mpmath.fsum(slopes[i] * exact[c, b] for i, c in enumerate(o))
+            first, second = first + t, second + t * t.T + extra
+        mean = first / len(X)
+        found = second / len(X) - mean * mean.T
+        expected = np.array(found.tolist(), dtype=float)
+        least = float(min(mpmath.eigsy(found, eigvals_only=True)))
+    np.testing.assert_allclose(fitted.covariance, expected, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(np.linalg.eigvalsh(fitted.covariance)[0], least, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::mixtures.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(6))
+def test_a_component_of_few_rows_that_lack_cells_ends_at_the_floor(seed):
+    """It nears a plane by small steps: its likelihood fell there by rounding, or its variances ran to 1e146."""
+    random = np.random.default_rng(seed)
+    X = np.concatenate([random.normal(size=(9, 8)) * 0.3 + 4.0, random.normal(size=(40, 8))])
+    X[random.random(X.shape) < 0.2] = np.nan
+    with pytest.warns(DegenerateWarning, match="held at its floor"):
+        model = GeneralMixtureModel(MultivariateNormal(), 3, n_init=2, random_state=seed, max_iter=400).fit(X)
+    assert np.isfinite(model.history_).all()
+    for component in model.components_:
+        assert np.abs(component.covariance).max() < 1e3
+        deviations = np.sqrt(np.diag(component.covariance))
+        assert np.linalg.eigvalsh(component.covariance / np.outer(deviations, deviations))[0] > 1e-12
+    assert np.isfinite(model.score(X))
+
+
+def test_constant_columns_and_columns_that_copy_each_other_may_lack_cells():
+    random = np.random.default_rng(1)
+    column = random.normal(size=60)
+    X = np.column_stack([column, column, np.full(60, 3.0), random.normal(size=60)])
+    X[random.random(X.shape) < 0.2] = np.nan
+    with pytest.warns(DegenerateWarning):
+        fitted = MultivariateNormal().fit(X)
+    assert np.isfinite(fitted.covariance).all()
+    assert np.isfinite(fitted.log_prob(X)).all()
+    # What the copy lacks is the other's cell.
+    np.testing.assert_allclose(fitted.mean[0], fitted.mean[1], atol=1e-4)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mixtures.column import Column
 from mixtures.constraints import Constraint, Interval
 from mixtures.exceptions import DataError, NotFittedError, ParameterError
+from mixtures.quantiles import without_wrong_ends
 from mixtures.row_supports import RowSupport
 from mixtures.table import Table
 
@@ -466,7 +467,7 @@ class Family(Declared):
 
     def quantile(self, probability: Any) -> Floats:
         """Smallest value whose cdf reaches `probability`, elementwise."""
-        return np.asarray(self._asked("ppf", probability))
+        return without_wrong_ends(self, probability, self._asked("ppf", probability))
 
     def _moment(self, which: str) -> float:
         return float(self._asked(which))

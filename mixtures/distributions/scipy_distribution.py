@@ -25,6 +25,7 @@ from mixtures.distributions.base import Floats
 from mixtures.distributions.one_column import OneColumn, weighted_quantiles
 from mixtures.exceptions import ParameterError
 from mixtures.numerical import Coordinate, Values, maximise, weighted_sum
+from mixtures.quantiles import without_wrong_ends
 
 MOST_STARTS = 64
 SKETCH = 1000
@@ -191,7 +192,7 @@ class ScipyDistribution(OneColumn):
 
     def quantile(self, probability: Any) -> Floats:
         with np.errstate(all="ignore"):
-            return np.asarray(self.to_scipy().ppf(probability))
+            return without_wrong_ends(self, probability, self.to_scipy().ppf(probability))
 
     def _moment(self, which: str) -> float:
         with np.errstate(all="ignore"):

@@ -100,28 +100,28 @@ def densities_of_patterns(filled, pattern_of, patterns, count, mean, covariance,
 
 
 @jit
-def regression(covariance, places, seen, lower, slopes, rest):
-    """Of the missing columns on the observed ones: slopes[:m, :seen], and the covariance rest[:m, :m] of what they leave open."""
+def regression(covariance, places, seen, lower, loadings, rest):
+    """Of the missing columns on the observed ones, whose covariance is lower lower': loadings[:m, :seen] on lower^-1 (x - mean),
+    and the covariance rest[:m, :m] of what they leave open.
+
+    Loadings are no larger than standard deviations. Slopes on x itself grow without bound where observed columns nearly lie in a
+    plane, and what the differences of their products leave is noise.
+    """
     d = covariance.shape[0]
-    y = np.empty(d)
     for a in range(d - seen):
         row = places[seen + a]
         for c in range(seen):
             value = covariance[row, places[c]]
             for e in range(c):
-                value -= lower[c, e] * y[e]
-            y[c] = value / lower[c, c]
-        for c in range(seen - 1, -1, -1):
-            value = y[c]
-            for e in range(c + 1, seen):
-                value -= lower[e, c] * slopes[a, e]
-            slopes[a, c] = value / lower[c, c]
+                value -= lower[c, e] * loadings[a, e]
+            loadings[a, c] = value / lower[c, c]
     for a in range(d - seen):
-        for c in range(d - seen):
+        for c in range(a + 1):
             value = covariance[places[seen + a], places[seen + c]]
             for e in range(seen):
-                value -= slopes[a, e] * covariance[places[e], places[seen + c]]
+                value -= loadings[a, e] * loadings[c, e]
             rest[a, c] = value
+            rest[c, a] = value
 
 
 @jit
@@ -129,12 +129,12 @@ def add_patterns(filled, pattern_of, patterns, count, share, mean, centre, covar
     """Add the expected sums share (x - centre) to `first` (d,) and share (x - centre)(x - centre)' to `second` (d, d), of rows
     that lack cells."""
     d, b = filled.shape
-    places, lower, slopes, rest = np.empty(d, dtype=np.int64), np.empty((d, d)), np.empty((d, d)), np.empty((d, d))
-    t = np.empty(d)
+    places, lower, loadings, rest = np.empty(d, dtype=np.int64), np.empty((d, d)), np.empty((d, d)), np.empty((d, d))
+    t, white = np.empty(d), np.empty(d)
     for p in range(count):
         seen = split(patterns[p], places)
         observed_factor(covariance, places, seen, lower)
-        regression(covariance, places, seen, lower, slopes, rest)
+        regression(covariance, places, seen, lower, loadings, rest)
         weight = 0.0
         for i in range(b):
             if pattern_of[i] != p or share[i] == 0.0:
@@ -143,11 +143,15 @@ def add_patterns(filled, pattern_of, patterns, count, share, mean, centre, covar
             for a in range(seen):
                 j = places[a]
                 t[j] = filled[j, i] - centre[j]
+                value = filled[j, i] - mean[j]
+                for c in range(a):
+                    value -= lower[a, c] * white[c]
+                white[a] = value / lower[a, a]
             for a in range(d - seen):
                 j = places[seen + a]
                 value = mean[j] - centre[j]
                 for c in range(seen):
-                    value += slopes[a, c] * (filled[places[c], i] - mean[places[c]])
+                    value += loadings[a, c] * white[c]
                 t[j] = value
             for j in range(d):
                 u = share[i] * t[j]

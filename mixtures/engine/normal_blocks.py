@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixtures._numba import jit, matrix, segment
-from mixtures.engine.linear import cholesky
+from mixtures.engine.linear import cholesky, invert_lower
 from mixtures.engine.plan import FLOORED, REPEAT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
 from mixtures.engine.ties import is_tied
@@ -40,6 +40,9 @@ NEAR_OFFSET = 256.0
 NEAR_MEAN = 16.0
 STILL = 1e-11
 """Standard deviations, or correlations, by which a step may move the parameters of a fit with missing cells that has settled."""
+PLANE = 1e-10
+"""Eigenvalue of correlations below which a block with missing cells counts as lying in a plane. EM goes there by small steps, and
+far below this rounding moves the likelihood by more than a step does."""
 
 
 @jit
@@ -151,12 +154,28 @@ def _has_moved(parameters, k, d, before, covariance):
 
 
 @jit
+def _short_of_plane(lower, covariance, inverse):
+    """By how much the least eigenvalue of correlations, of a covariance lower lower', falls short of PLANE; <= 0 where it does not.
+
+    It is at most one over the sum of squares of any row of the inverse of the correlations' factor, and at least a d-th part of the
+    least of these. `inverse` (d, d) is scratch.
+    """
+    invert_lower(lower, inverse)
+    largest = 0.0
+    for i in range(lower.shape[0]):
+        total = 0.0
+        for j in range(i + 1):
+            total += inverse[i, j] * inverse[i, j] * covariance[j, j]
+        largest = max(largest, total)
+    return PLANE - 1.0 / largest
+
+
+@jit
 def _store(parameters, k, d, covariance, lower):
-    """Put a covariance into component k, its pivots held above the columns' rounding. Returns FLOORED where one was."""
+    """Put a covariance into component k, its pivots held above the columns' rounding, and where cells are missing its correlations
+    out of a plane. Returns FLOORED where one was."""
     target, floor, share = square(parameters, k, COVARIANCE, d), vector(parameters, k, FLOOR, d), vector(parameters, k, SHARE, d)
     smallest = np.empty(d)
-    for i in range(d):
-        smallest[i] = floor[i] * floor[i]
     if parameters[k, KIND] == 2.0:
         # One variance for all columns, in the unit of the largest.
         total = 0.0
@@ -165,9 +184,17 @@ def _store(parameters, k, d, covariance, lower):
         for i in range(d):
             covariance[i, i] = total / d / (share[i] * share[i])
     for i in range(d):
+        smallest[i] = floor[i] * floor[i]
         for j in range(d):
             lower[i, j] = covariance[i, j]
     held = cholesky(lower, smallest)
+    short = _short_of_plane(lower, covariance, square(parameters, k, WHITENER, d)) if parameters[k, INCOMPLETE] == 1.0 else 0.0
+    if short > 0.0:
+        for i in range(d):
+            covariance[i, i] += short * covariance[i, i]
+            for j in range(d):
+                lower[i, j] = covariance[i, j]
+        held = cholesky(lower, smallest)
     moved = 0
     for i in range(d):
         for j in range(i + 1):
@@ -180,7 +207,7 @@ def _store(parameters, k, d, covariance, lower):
                 moved = UNSETTLED
             target[i, j] = value
             target[j, i] = value
-    return (FLOORED if held else 0) | (moved if parameters[k, INCOMPLETE] == 1.0 else 0)
+    return (FLOORED if held or short > 0.0 else 0) | (moved if parameters[k, INCOMPLETE] == 1.0 else 0)
 
 
 @jit
@@ -386,13 +413,14 @@ def log_prior(parameters):
 
 @jit
 def _choose_centre(parameters, k, d):
-    """The columns' origins where the mean is near them, else the mean."""
+    """The columns' origins where the mean is near them, else the mean; the mean where cells are missing, since EM then passes by
+    covariances that are nearly singular, of which digits that cancel are a large part."""
     mean, centre, covariance = (
         vector(parameters, k, MEAN, d),
         vector(parameters, k, CENTRE, d),
         square(parameters, k, COVARIANCE, d),
     )
-    near = True
+    near = parameters[k, INCOMPLETE] == 0.0
     for i in range(d):
         if not mean[i] * mean[i] <= NEAR_MEAN * NEAR_MEAN * covariance[i, i]:
             near = False
