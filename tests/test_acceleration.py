@@ -1,5 +1,7 @@
 """Accelerated EM: the optimum of plain EM in fewer passes, an objective that never falls, the same bits for any threads."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,7 @@ from mixtures.distributions import (
 from mixtures.engine.acceleration import FREE, LOST, PENDING
 from mixtures.engine.loop import Course
 from mixtures.engine.plan import CHUNK_ROWS
+from mixtures.exceptions import ConvergenceWarning, DegenerateWarning
 from mixtures.parts import take_apart
 from mixtures.priors import NormalInverseGamma
 from mixtures.runs import begin
@@ -294,3 +297,14 @@ def test_every_number_of_a_model_is_moved():
     course = course_of(*CASES["Product"])
     assert isinstance(course, Course)
     assert course.accelerator[FREE] == 2 * (2 + 1 + 1) + 2
+
+
+def test_degrees_of_freedom_are_not_taken_beyond_their_range():
+    x = np.random.default_rng(0).standard_t(2.5, 1500)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)  # of components that have become Normals
+        warnings.simplefilter("ignore", ConvergenceWarning)  # plain EM takes more than a thousand steps
+        model = GeneralMixtureModel(StudentT(), n_components=3, n_init=3, random_state=0).fit(x)
+        plain = GeneralMixtureModel(StudentT(), n_components=3, n_init=3, random_state=0, accelerate=False).fit(x)
+    assert all(0 < component.df <= 1e10 for component in model.components_)
+    assert model.score(x) > plain.score(x) - 1e-3

@@ -24,7 +24,7 @@ import scipy.stats
 from mixtures._numba import jit, matrix, segment, wide_vectors
 from mixtures.constraints import Covariance, Vector, degrees_of_freedom, real
 from mixtures.distributions.base import Family, Kernels, generator_of
-from mixtures.engine.coordinates import FACTOR, LOG, REAL
+from mixtures.engine.coordinates import CAPPED, FACTOR, REAL
 from mixtures.engine.linear import STRIDE, cholesky, invert_lower, shift_rows, squared_lengths, weighted_sums
 from mixtures.engine.plan import FLOORED, LIMIT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log, log_one_plus
@@ -315,7 +315,7 @@ class MultivariateStudentT(Family):
 
     def _coordinates(self, columns):
         d = len(columns)
-        return (LOG, DF, 1, 0), (REAL, HEAD + LOCATION * d, d, 1), (FACTOR, HEAD + 2 * d, d, 2)
+        return (CAPPED, DF, 1, 0), (REAL, HEAD + LOCATION * d, d, 1), (FACTOR, HEAD + 2 * d, d, 2)
 
     def _pack(self, columns):
         d = len(columns)

@@ -22,7 +22,7 @@ import scipy.stats
 from mixtures._numba import jit, wide_vectors
 from mixtures.constraints import degrees_of_freedom, positive, real
 from mixtures.distributions.base import Family, Kernels
-from mixtures.engine.coordinates import LOG, REAL
+from mixtures.engine.coordinates import CAPPED, LOG, REAL
 from mixtures.engine.plan import FLOORED, LIMIT, UNSETTLED, is_held
 from mixtures.engine.special import HALF_LOG_2PI, log
 from mixtures.engine.student import (
@@ -208,7 +208,7 @@ class StudentT(Family):
     parameters = {"df": degrees_of_freedom, "location": real, "scale": positive}
     support = real
     kernels = Kernels(_prepare, _log_prob, _accumulate, _maximize)
-    coordinates = ((LOG, DF, 1, 0), (REAL, LOCATION, 1, 1), (LOG, SCALE, 1, 2))
+    coordinates = ((CAPPED, DF, 1, 0), (REAL, LOCATION, 1, 1), (LOG, SCALE, 1, 2))
     uses_unit = True
     uses_origin = True
     held = HELD

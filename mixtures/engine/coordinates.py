@@ -48,8 +48,12 @@ DIRECTION = 9
 """`size` numbers, a vector of length 1: themselves, a point on a sphere."""
 BOUNDED = 10
 """One number between -size and size: itself. Ends stay."""
+CAPPED = 11
+"""`size` numbers > 0 and at most `CAP`: their logarithms. The cap stays."""
 
 TURN = 6.283185307179586
+CAP = 1e10
+"""Of numbers that lead to another family as they grow, such as degrees of freedom."""
 FARTHEST = 100.0
 """By how much a logarithm may move in one step."""
 
@@ -182,7 +186,7 @@ def _read(kind, values, size, out):
     if kind in (REAL, DIRECTION, BOUNDED):
         for i in range(out.size):
             out[i] = values[i]
-    elif kind == LOG:
+    elif kind in (LOG, CAPPED):
         for i in range(size):
             out[i] = np.log(values[i]) if values[i] > 0.0 else 0.0
     elif kind == FRACTION:
@@ -234,11 +238,11 @@ def _write(kind, values, size, new, old):
             values[i] = new[i]
             if not np.isfinite(new[i]):
                 return False
-    elif kind == LOG:
+    elif kind in (LOG, CAPPED):
         for i in range(size):
             if new[i] != old[i] and values[i] > 0.0:
                 values[i] *= np.exp(new[i] - old[i])
-                if not (0.0 < values[i] < np.inf and abs(new[i] - old[i]) < FARTHEST):
+                if not (0.0 < values[i] < np.inf and abs(new[i] - old[i]) < FARTHEST) or (kind == CAPPED and values[i] > CAP):
                     return False
     elif kind == FRACTION:
         for i in range(size):
