@@ -10,10 +10,11 @@ import numpy as np
 
 from mixtures.describing import describe, mean_and_std, parameter
 from mixtures.distributions.base import Distribution
+from mixtures.distributions.splits import unconstrained
 from mixtures.distributions.wrapped import Wrapped
 from mixtures.exceptions import DataError, ParameterError
 from mixtures.parts import take_apart
-from mixtures.pieces import bare, label_of, modelled, part_over
+from mixtures.pieces import label_of, modelled, part_over
 from mixtures.table import Table
 from mixtures.tables import short
 
@@ -58,7 +59,7 @@ def contents_of(components: Sequence[Any], table: Table, units: Mapping[Any, str
             next(((own, factor) for own, factor in zip(part.columns, part.factors, strict=True) if j in own), None)
             for part in parts
         ]
-        peers = [bare(found[1]) for found in standing if found is not None]
+        peers = [unconstrained(found[1]) for found in standing if found is not None]
         cells = [() if found is None else _cell(*found, j, table, peers) for found in standing]
         families = ["" if found is None else family_of(found[1]) for found in standing]
         if any(cells):
@@ -81,7 +82,7 @@ def labels_of(table: Table, units: Mapping[Any, str] | None = None) -> list[str]
 
 def family_of(distribution: Any) -> str:
     """The name of a family as it is shown: wrappers that only say what a fit may find are left out."""
-    distribution = bare(distribution)
+    distribution = unconstrained(distribution)
     if hasattr(distribution, "_state"):
         return f"mixture of {len(distribution._state()[0])}"
     name = type(distribution).__name__
@@ -102,7 +103,7 @@ def _with_families(families: list[str], cells: list[tuple[str, ...]]) -> tuple[s
 
 def _cell(own: tuple[int, ...], factor: Any, j: int, table: Table, peers: Sequence[Any]) -> tuple[str, ...]:
     """Lines of one component for a column, `own` those of its factor."""
-    factor = bare(factor)
+    factor = unconstrained(factor)
     if len(own) == 1:
         return tuple(describe(factor, peers))
     place = own.index(j)
@@ -135,12 +136,12 @@ def _joint(parts: Sequence[Any], table: Table) -> list[Content]:
     for block in blocks:
         factors = [dict(zip(part.columns, part.factors, strict=True)).get(block) for part in parts]
         families = ["" if factor is None else family_of(factor) for factor in factors]
-        whole = [() if factor is None else tuple(_of_block(bare(factor))) for factor in factors]
+        whole = [() if factor is None else tuple(_of_block(unconstrained(factor))) for factor in factors]
         names = [short(label_of(table, j)) for j in block]
         if any(whole):
             name = " & ".join(names) if len(block) < 3 else f"{len(block)} columns jointly"
             rows.append(Content(name, *_with_families(families, whole)))
-        matrices = [None if factor is None else _correlation(bare(factor)) for factor in factors]
+        matrices = [None if factor is None else _correlation(unconstrained(factor)) for factor in factors]
         if any(matrix is not None for matrix in matrices):
             rows += _correlations(matrices, names)
     return rows

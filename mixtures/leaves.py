@@ -186,7 +186,7 @@ def _unfolded(factors: Factors) -> Iterator[tuple[float, Factors]]:
         yield share, own
 
 
-def _free(factor: Any) -> Any:
+def shares_nothing(factor: Any) -> Any:
     """A distribution that shares nothing: leaves stand in another order, and not all of them where some columns are asked for."""
     factor = unconstrained(factor)
     return factor.replaced(tied=False) if getattr(factor, "tied", False) else factor
@@ -194,7 +194,7 @@ def _free(factor: Any) -> Any:
 
 def _choices(columns: tuple[int, ...], factor: Any) -> list[tuple[float, Factors]]:
     if not callable(getattr(factor, "_state", None)):
-        return [(1.0, [(columns, _free(factor))])]
+        return [(1.0, [(columns, shares_nothing(factor))])]
     components, weights = factor._state()
     found = []
     places = [str(j) for j in range(len(columns))]

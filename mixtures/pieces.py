@@ -13,9 +13,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from mixtures import distributions
-from mixtures.distributions.wrapped import Constrained
+from mixtures.distributions.splits import marginal
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError, ParameterError
+from mixtures.leaves import empty_table, shares_nothing
 from mixtures.model import GeneralMixtureModel
 from mixtures.parts import take_apart
 from mixtures.table import Table
@@ -40,20 +41,20 @@ def header_of(model: Any) -> Table:
     components, _ = state_of(model)
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
-        return _header(list(map(str, names)), named=True)
+        return empty_table(list(map(str, names)), True)
     keys: list[Any] = []
     for component in components:
         for key in getattr(component, "factors", {}):
             keys += [name for name in (key if isinstance(key, tuple) else (key,)) if name not in keys]
     if keys and all(isinstance(key, str) for key in keys):
-        return _header(keys, named=True)
+        return empty_table(keys, True)
     width = getattr(model, "n_features_in_", None)
     if width is None:
         width = next((w for w in map(_width_of, components) if w is not None), None)
     if width is None:  # components that don't say, of a model that has seen no table
         check_is_fitted(model, "n_features_in_")
         width = 1
-    return _header([str(j) for j in range(int(width))], named=False)
+    return empty_table([str(j) for j in range(int(width))], False)
 
 
 def _width_of(component: Any) -> int | None:
@@ -69,11 +70,7 @@ def header_of_rows(model: Any, X: Any) -> Table:
     table = Table.read(X)
     if not table.named and hasattr(model, "feature_names_in_"):
         return header_of(model)
-    return _header(table.names, table.named)
-
-
-def _header(names: list[str], named: bool) -> Table:
-    return Table([np.empty(0) for _ in names], names, 0, named)
+    return empty_table(table.names, table.named)
 
 
 def label_of(table: Table, column: int) -> str:
@@ -137,51 +134,15 @@ def part_over(component: Any, table: Table, columns: Sequence[int], who: str) ->
 
 def _margin(factor: Any, width: int, places: Sequence[int], names: Sequence[str], who: str) -> Any:
     """A distribution over `width` columns as that of those at some places."""
-    factor = bare(factor)
+    factor = shares_nothing(factor)
     if list(places) == list(range(width)):
-        return _untied(factor)
+        return factor
     if isinstance(factor, GeneralMixtureModel):
         components, weights = factor._state()
-        return mixture_over(components, weights, _header([str(j) for j in range(width)], named=False), places)
-    rule = MARGINS.get(type(factor).__name__)
-    margin = None if rule is None else rule(factor, list(places))
-    if margin is None:
-        raise DataError(f"{who}: {type(factor).__name__} has no density of {' and '.join(names)} alone that this package knows")
-    return margin
-
-
-def bare(distribution: Any) -> Any:
-    """A distribution without the wrappers that only say what a fit may find."""
-    return bare(distribution.base) if isinstance(distribution, Constrained) else distribution
-
-
-def _untied(distribution: Any) -> Any:
-    """A distribution that shares nothing with others: ties are a fit's business."""
-    if getattr(distribution, "tied", False) and "tied" in vars(distribution):
-        return type(distribution)(**{**distribution._values(), "tied": False})
-    return distribution
-
-
-def _of_normal(block: Any, places: list[int]) -> Any:
-    mean, covariance = np.asarray(block.mean)[places], block._matrix()[np.ix_(places, places)]
-    if len(places) == 1:
-        return distributions.Normal(float(mean[0]), float(np.sqrt(covariance[0, 0])))
-    return distributions.MultivariateNormal(mean, covariance)
-
-
-def _of_student(block: Any, places: list[int]) -> Any:
-    location, matrix = np.asarray(block.location)[places], np.asarray(block.scale_matrix)[np.ix_(places, places)]
-    if len(places) == 1:
-        return distributions.StudentT(block.df, float(location[0]), float(np.sqrt(matrix[0, 0])))
-    return distributions.MultivariateStudentT(block.df, location, matrix)
-
-
-def _of_dirichlet(block: Any, places: list[int]) -> Any:
-    if len(places) > 1:
-        return None
-    own, total = block.concentration[places[0]], sum(block.concentration)
-    return distributions.Beta(own, total - own)
-
-
-MARGINS = {"MultivariateNormal": _of_normal, "MultivariateStudentT": _of_student, "Dirichlet": _of_dirichlet}
-"""Of joint families: the distribution over the columns at some places, None where the package has none."""
+        return mixture_over(components, weights, empty_table([str(j) for j in range(width)], False), places)
+    try:
+        return marginal(factor, places, " and ".join(names))
+    except ParameterError:
+        raise DataError(
+            f"{who}: {type(factor).__name__} has no density of {' and '.join(names)} alone that this package knows"
+        ) from None

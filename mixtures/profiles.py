@@ -12,11 +12,12 @@ from scipy.special import i0e, i1e
 from mixtures.constraints import Interval, Whole
 from mixtures.contents import family_of, labels_of
 from mixtures.describing import mean_and_std, percent, top_categories
+from mixtures.distributions.splits import unconstrained
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError
 from mixtures.extras import import_extra
 from mixtures.parts import take_apart
-from mixtures.pieces import bare, header_of, label_of, mixture_over, modelled, part_over, state_of
+from mixtures.pieces import header_of, label_of, mixture_over, modelled, part_over, state_of
 from mixtures.table import Table
 from mixtures.tables import panels_text, short, table_html
 
@@ -191,7 +192,7 @@ def _piece(component: Any, table: Table, j: int) -> Any:
         part = take_apart([component], table)[0]
         for own, factor in zip(part.columns, part.factors, strict=True):
             if j in own:
-                return _moments_at(bare(factor), own.index(j))
+                return _moments_at(unconstrained(factor), own.index(j))
         return None
 
 
@@ -212,7 +213,7 @@ def leaves(piece: Any) -> list[Any]:
     """A distribution, or those that a mixture is made of."""
     if hasattr(piece, "_state"):
         return [leaf for component in piece._state()[0] for leaf in leaves(component)]
-    return [bare(piece)]
+    return [unconstrained(piece)]
 
 
 def kind_of(pieces: Sequence[Any]) -> str:
@@ -248,7 +249,7 @@ def masses(model: Any, categories: Sequence[Any]) -> Floats:
 
 def moments_of(piece: Any) -> tuple[float, float]:
     """Mean and standard deviation of a distribution of one column, NaN where it knows none; of an angle those of the circle."""
-    piece = bare(piece)
+    piece = unconstrained(piece)
     if isinstance(piece, _Moments):
         return piece.mean, piece.std
     if hasattr(piece, "_state"):

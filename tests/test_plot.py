@@ -760,6 +760,17 @@ def test_quantiles_of_the_mixture_invert_its_cdf():
     assert quantiles_of(inner, np.array([0.25]), -5.0, 15.0)[0] == pytest.approx(2.0, abs=0.1)
 
 
+def test_quantiles_of_components_that_have_a_cdf_alone():
+    class Known(Normal):
+        def quantile(self, probability):
+            raise NotImplementedError
+
+    levels = np.array([1e-9, 0.01, 0.5, 0.75, 1 - 1e-9])
+    for start in (0.0, 5.0, 1e4):
+        found = quantiles_of(GeneralMixtureModel([Known(5.0, 2.0), Normal(5.0, 2.0)]), levels, start, start + 1.0)
+        np.testing.assert_allclose(found, scipy.stats.norm(5.0, 2.0).ppf(levels), rtol=1e-9)
+
+
 def test_points_of_a_qq_plot():
     model, x = two_normals()
     display = QQDisplay.from_estimator(model, x)

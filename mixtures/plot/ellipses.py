@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mixtures.distributions.splits import unconstrained
 from mixtures.engine.plan import Floats
-from mixtures.pieces import bare
 
 ANGLES = np.linspace(0.0, 2.0 * np.pi, 181)
 
@@ -29,13 +29,13 @@ def ellipse_of(piece: Any, share: float) -> Floats | None:
 
 
 def _centre_and_matrix(piece: Any) -> tuple[Any, Any, float | None] | None:
-    piece = bare(piece)
+    piece = unconstrained(piece)
     values = piece.parameter_values() if hasattr(piece, "parameter_values") else {}
     if set(values) == {"mean", "covariance"}:
         return piece.mean, piece._matrix(), None
     if set(values) == {"df", "location", "scale_matrix"}:
         return piece.location, np.asarray(piece.scale_matrix, dtype=float), float(piece.df)
-    factors = [bare(factor) for _, factor in sorted(getattr(piece, "factors", {}).items())] if not values else []
+    factors = [unconstrained(factor) for _, factor in sorted(getattr(piece, "factors", {}).items())] if not values else []
     if len(factors) == 2 and all(set(getattr(factor, "parameters", ())) == {"mean", "std"} for factor in factors):
         return [factor.mean for factor in factors], np.diag([factor.std**2 for factor in factors]), None
     return None
