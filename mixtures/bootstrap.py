@@ -21,10 +21,10 @@ from mixtures.free_groups import HELD, Number, Scale
 from mixtures.free_numbers import flat_values, form_of
 from mixtures.information import covariance_of, differentiate, root_of
 from mixtures.intervals import NOT_DETERMINED, Estimate, Estimates, check_level, name_of, warn_undetermined
+from mixtures.leaves import safe_log
 from mixtures.parts import take_apart
 from mixtures.replicates import Refit, Refits, side_by_side
 from mixtures.resamples import drawn_table, resampled
-from mixtures.runs import safe_log
 from mixtures.scores import Mixture
 from mixtures.settings import Settings
 from mixtures.table import Table

@@ -19,8 +19,9 @@ from mixtures.exceptions import ConvergenceWarning, DegenerateWarning, FitError,
 from mixtures.history import History, Move
 from mixtures.initialise import START_STEPS, Starter, seed_of
 from mixtures.knowledge import Knowledge
+from mixtures.leaves import safe_log
 from mixtures.parts import Parts, distinct, resolve_priors
-from mixtures.runs import Run, begin, safe_log
+from mixtures.runs import Run, begin
 from mixtures.settings import Settings
 from mixtures.spikes import is_doubtful
 from mixtures.standalone import complete, is_given, warn_floored

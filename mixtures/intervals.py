@@ -15,6 +15,7 @@ from mixtures.engine.plan import Floats
 from mixtures.exceptions import DegenerateWarning, ParameterError
 from mixtures.extras import import_extra
 from mixtures.free_groups import Number, Scale
+from mixtures.tables import short, table_text
 from mixtures.warn import warn
 
 
@@ -108,8 +109,6 @@ class Estimates(Sequence[Estimate]):
         return nw.from_dict(columns, backend=chosen).to_native()
 
     def __repr__(self) -> str:
-        from mixtures.report import short, table_text  # which shows models, and stands above them
-
         ends = [f"{100 * self.level:g}% low", "high"]
         rows = [
             [str(r.component), short(r.column), r.parameter, *map(_shown, (r.estimate, r.standard_error, r.low, r.high)), r.note]

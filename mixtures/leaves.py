@@ -27,7 +27,7 @@ Factors = list[tuple[tuple[int, ...], Any]]
 
 
 def safe_log(weights: Any) -> Floats:
-    """Logarithms, -inf for 0."""
+    """Logarithms of weights, -inf for 0, without a warning."""
     with np.errstate(divide="ignore"):
         return np.log(np.asarray(weights, dtype=float))
 

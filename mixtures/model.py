@@ -25,11 +25,12 @@ from mixtures.engine.team import available_threads
 from mixtures.exceptions import ConvergenceWarning, DataError, ParameterError
 from mixtures.fitting import fit_mixture
 from mixtures.knowledge import read_knowledge, read_start
+from mixtures.leaves import safe_log
 from mixtures.looking import Looking
 from mixtures.marginals import known_columns
 from mixtures.output import in_callers_frame
 from mixtures.parts import take_apart
-from mixtures.runs import run_em, safe_log
+from mixtures.runs import run_em
 from mixtures.settings import STARVED, Settings
 from mixtures.streaming import Streaming
 from mixtures.table import Table

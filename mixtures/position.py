@@ -21,8 +21,8 @@ from mixtures.engine.streaming import maximum_of, statistics_of
 from mixtures.exceptions import DataError, FitError, ParameterError
 from mixtures.knowledge import NOTHING
 from mixtures.layout import Layout
+from mixtures.leaves import safe_log
 from mixtures.parts import Parts, distinct, take_apart
-from mixtures.runs import safe_log
 from mixtures.settings import Settings
 from mixtures.statistics import Statistics
 from mixtures.table import Table

@@ -11,6 +11,7 @@ import numpy as np
 from mixtures.engine.plan import Floats, Ints
 from mixtures.exceptions import ParameterError
 from mixtures.free_numbers import rebuilt
+from mixtures.leaves import missing_cells
 from mixtures.parts import Parts, block_of
 from mixtures.table import Table
 
@@ -45,16 +46,10 @@ def drawn_table(parts: Sequence[Parts], weights: Floats, table: Table, n: int, r
             for place, column in enumerate(places):
                 columns[column][own] = values[:, place]
     for j, values in enumerate(columns):
-        missing = _missing(table, j)[rows]
+        missing = missing_cells(table, j)[rows]
         if missing.any():
             values[missing] = np.nan if table.is_numeric(j) else None
     return Table(columns, table.names, n, table.named)
-
-
-def _missing(table: Table, column: int) -> Any:
-    """Which cells of a column are missing (n,)."""
-    values = table.numbers(column) if table.is_numeric(column) else table.codes(column, ())
-    return np.isnan(values)
 
 
 def _drawn(factor: Any, table: Table, columns: Sequence[int], rows: Ints, random: Any) -> Any:

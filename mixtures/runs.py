@@ -224,11 +224,3 @@ def run_em(assembly: Assembly, log_weights: Floats, settings: Settings, knowledg
     run = begin(assembly, log_weights, settings, knowledge, seed)
     run.go(settings)
     return run
-
-
-def safe_log(weights: Floats) -> Floats:
-    """Logarithm of weights; -inf for 0, without a warning."""
-    if 0.0 not in weights.tolist():
-        return np.log(weights)
-    with np.errstate(divide="ignore"):
-        return np.log(weights)

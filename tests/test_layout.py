@@ -15,7 +15,8 @@ FAMILY_FILES = sorted(
 # From the bottom up; a module may import its own layer and those below it at the top of its file. Imports inside functions
 # are the sanctioned way up: a family's log_prob calls the engine's assembly.
 LAYERS = [
-    {"_numba", "_numba_calls", "_numba_parts", "_numba_tiles", "constraints", "exceptions", "extras", "row_supports", "warn"},
+    {"_numba", "_numba_calls", "_numba_parts", "_numba_tiles"},
+    {"constraints", "exceptions", "extras", "row_supports", "tables", "warn"},
     {"column", "densities", "documents", "engine", "normal_derivatives", "numerical", "quantiles", "table", "tails", "values"},
     {"distributions", "priors"},
     {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics"},

@@ -10,7 +10,7 @@ from sklearn.mixture import GaussianMixture
 
 from mixtures import GeneralMixtureModel
 from mixtures.distributions import Bernoulli, MultivariateNormal, Product
-from mixtures.exceptions import DataError, DegenerateWarning, ParameterError
+from mixtures.exceptions import DataError, DegenerateWarning, FitError, ParameterError
 
 KINDS = [
     ("full", False, "full", lambda d: np.eye(d) * 4.0, lambda d, k: np.tile(np.eye(d) / 4.0, (k, 1, 1))),
@@ -244,3 +244,10 @@ def test_constant_columns_and_columns_that_copy_each_other_may_lack_cells():
     assert np.isfinite(fitted.log_prob(X)).all()
     # What the copy lacks is the other's cell.
     np.testing.assert_allclose(fitted.mean[0], fitted.mean[1], atol=1e-4)
+
+
+def test_a_fit_that_left_the_parameters_of_its_family_says_where(monkeypatch):
+    monkeypatch.setattr(MultivariateNormal, "_unpack", lambda self, row, columns: MultivariateNormal([0, 0], [[1, 2], [2, 1]]))
+    words = "component 0: the fit of MultivariateNormal on columns 0, 1 ended at .*fewer components, or give a prior"
+    with pytest.raises(FitError, match=words):
+        GeneralMixtureModel(MultivariateNormal(), 1).fit(np.random.default_rng(0).normal(size=(20, 2)))
