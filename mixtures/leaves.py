@@ -28,8 +28,11 @@ Factors = list[tuple[tuple[int, ...], Any]]
 
 def safe_log(weights: Any) -> Floats:
     """Logarithms of weights, -inf for 0, without a warning."""
+    values = np.asarray(weights, dtype=float)
+    if np.count_nonzero(values) == values.size:  # to change how numpy warns takes longer than the logarithms
+        return np.log(values)
     with np.errstate(divide="ignore"):
-        return np.log(np.asarray(weights, dtype=float))
+        return np.log(values)
 
 
 def words_for(columns: Sequence[int], names: Sequence[str], named: bool) -> str:

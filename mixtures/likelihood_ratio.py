@@ -27,12 +27,12 @@ from mixtures.fitting import fit_mixture
 from mixtures.initialise import seed_of
 from mixtures.intervals import check_level
 from mixtures.knowledge import NOTHING
+from mixtures.leaves import safe_log
 from mixtures.model import GeneralMixtureModel
 from mixtures.parts import take_apart
 from mixtures.replicates import Refit, Refits, side_by_side
 from mixtures.resamples import drawn_table
 from mixtures.result_tables import implementation_of, table_of
-from mixtures.runs import safe_log
 from mixtures.searches import Search, best_of, with_a_spare
 from mixtures.settings import Settings
 from mixtures.table import Table
