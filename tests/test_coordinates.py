@@ -20,6 +20,7 @@ from mixtures.distributions import (
     Normal,
     Poisson,
     Product,
+    StudentT,
     VonMises,
     ZeroInflated,
 )
@@ -27,6 +28,7 @@ from mixtures.distributions.wrapped import Wrapped
 from mixtures.engine.coordinates import (
     ANGLE,
     BOUNDED,
+    CAP,
     COVARIANCE,
     DIRECTION,
     FACTOR,
@@ -140,8 +142,8 @@ def test_the_way_there_and_back(family, data):
     assert (model.parameters == parameters).all()
     seed, size = data.draw(st.integers(0, 2**31)), data.draw(st.floats(0.01, 0.5))
     step = size * np.random.default_rng(seed).uniform(-1, 1, start.size)
-    # What is at an end of its range stays there: impossible categories, probabilities of 0 and 1, a shape of 1000.
-    step[np.isin(start, [0.0, np.pi, -1000.0, 1000.0])] = 0.0
+    # What is at an end of its range stays there: impossible categories, probabilities of 0 and 1, a shape of 1000, a cap.
+    step[np.isin(start, [0.0, np.pi, -1000.0, 1000.0, np.log(CAP)])] = 0.0
     while not model.move(start + step):
         step /= 2  # towards an end that is near
         assert np.abs(step).max() > 1e-9
@@ -150,6 +152,15 @@ def test_the_way_there_and_back(family, data):
     assert not np.isnan(model.parameters).any()
     assert model.move(start)
     np.testing.assert_allclose(model.parameters, parameters, rtol=1e-9, atol=1e-9)
+
+
+def test_what_would_go_beyond_a_cap_goes_there():
+    model = Model([StudentT(1e9, 0.0, 1.0)] * 2, rows_of(StudentT(1e9, 0.0, 1.0)))
+    step = np.zeros(model.free().size)
+    step[0] = 10.0
+    assert model.move(model.free() + step)
+    assert model.free()[0] == np.log(CAP)
+    assert model.assembly.unpack(model.parameters)[0].df == CAP
 
 
 WRAPPED = [

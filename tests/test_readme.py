@@ -33,5 +33,6 @@ def test_each_command_stands_once_on_a_line_of_its_own(command):
 def test_links_lead_somewhere():
     links = re.findall(r"\]\(([^)]+)\)", README)
     assert links
+    headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", README, flags=re.MULTILINE)}
     for link in links:
-        assert (ROOT / link).exists(), link
+        assert link[1:] in headings if link.startswith("#") else (ROOT / link).exists(), link

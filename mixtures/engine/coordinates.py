@@ -49,7 +49,7 @@ DIRECTION = 9
 BOUNDED = 10
 """One number between -size and size: itself. Ends stay."""
 CAPPED = 11
-"""`size` numbers > 0 and at most `CAP`: their logarithms. The cap stays."""
+"""`size` numbers > 0 and at most `CAP`: their logarithms. What would go beyond the cap goes there."""
 
 TURN = 6.283185307179586
 CAP = 1e10
@@ -232,7 +232,8 @@ def _factorise(values, d, out):
 
 @jit_seldom
 def _write(kind, values, size, new, old):
-    """The parameters from a place on, whose free numbers are `old`, become those of `new`. Returns whether they can."""
+    """The parameters from a place on, whose free numbers are `old`, become those of `new`. Returns whether they can. What stops at
+    a cap stops there in `new`, too."""
     if kind == REAL:
         for i in range(size):
             values[i] = new[i]
@@ -242,7 +243,9 @@ def _write(kind, values, size, new, old):
         for i in range(size):
             if new[i] != old[i] and values[i] > 0.0:
                 values[i] *= np.exp(new[i] - old[i])
-                if not (0.0 < values[i] < np.inf and abs(new[i] - old[i]) < FARTHEST) or (kind == CAPPED and values[i] > CAP):
+                if kind == CAPPED and values[i] > CAP:
+                    values[i], new[i] = CAP, np.log(CAP)
+                if not (0.0 < values[i] < np.inf and abs(new[i] - old[i]) < FARTHEST):
                     return False
     elif kind == FRACTION:
         for i in range(size):

@@ -41,9 +41,9 @@ class QQDisplay:
     >>> from mixtures import GeneralMixtureModel
     >>> from mixtures.distributions import Normal
     >>> from mixtures.plot import QQDisplay
-    >>> display = QQDisplay.from_estimator(GeneralMixtureModel([Normal(0.0, 1.0)]), [-1.0, 0.0, 1.0])
+    >>> display = QQDisplay.from_estimator(GeneralMixtureModel([Normal(5.0, 1.0)]), [4.0, 5.0, 6.0])
     >>> display.expected.round(3).tolist(), display.observed.tolist()
-    ([-0.967, 0.0, 0.967], [-1.0, 0.0, 1.0])
+    ([4.033, 5.0, 5.967], [4.0, 5.0, 6.0])
     """
 
     def __init__(
