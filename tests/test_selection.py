@@ -172,8 +172,8 @@ def test_alternatives_of_columns():
 
 
 def test_old_faithful_is_as_mclust_finds_it():
-    """The vignette "A quick tour of mclust": of all its models EEE of 3 components is best, with a log-likelihood of -1126.326 of 11
-    parameters, BIC -2314.316 in its sign. (Older versions stop at -1126.361.)"""
+    """The vignette "A quick tour of mclust": of all its models EEE of 3 components is best, with a log-likelihood of -1126.326 and
+    11 parameters, BIC -2314.316 in its sign. (Older versions stop at -1126.361.)"""
     x = load_faithful().to_numpy()
     found = select({"EEE": MultivariateNormal(tied=True), "VVV": MultivariateNormal()}, x, range(1, 5))
     assert (found.best.name, found.best.n_components, found.best.measures.n_parameters) == ("EEE", 3, 11)
