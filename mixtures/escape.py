@@ -6,6 +6,8 @@ best ones to their end, and one that ends higher than before is kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from mixtures.engine.plan import Floats, Ints
@@ -66,16 +68,23 @@ def _better(starter: Starter, run: Run, moves: Ints, settings: Settings) -> tupl
 
 
 def promising_moves(run: Run) -> Ints:
-    """Moves (moves, 2) of component to component: all of them, or of many those of the components that are missed least.
-
-    Without component j, row n would lose -log(1 - r_nj) of its log-density, r the responsibilities.
-    """
+    """Moves (moves, 2) of component to component: all of them, or of many those of the components that are missed least."""
     k = len(run.log_weights)
-    pairs = [(j, target) for j in range(k) for target in range(k) if target != j]
-    if len(pairs) > ALL_MOVES:
-        leavers = np.argsort(losses(run), kind="stable")[:LEAVERS].tolist()
-        pairs = [pair for pair in pairs if pair[0] in leavers]
-    return np.array(pairs, dtype=np.int64)
+    return moves_of(sorted(leavers(k, lambda: losses(run))), k)
+
+
+def leavers(n_components: int, losses: Callable[[], Floats]) -> list[int]:
+    """Components to be taken away in turn: all, or, of many, those whose `losses` (k,) are least, the least first."""
+    if n_components * (n_components - 1) <= ALL_MOVES:
+        return list(range(n_components))
+    found: list[int] = np.argsort(losses(), kind="stable")[:LEAVERS].tolist()
+    return found
+
+
+def moves_of(leavers: Sequence[int], n_components: int) -> Ints:
+    """Moves (moves, 2) of these components to all others."""
+    pairs = [(j, target) for j in leavers for target in range(n_components) if target != j]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def losses(run: Run) -> Floats:
@@ -84,8 +93,13 @@ def losses(run: Run) -> Floats:
     share = np.empty((assembly.table.n_rows, len(run.log_weights)))
     assembly.evaluate(course.log_weights, 1, course.parameters, posterior=share)
     weights = assembly.problem.weights
-    lost = -np.log1p(-np.minimum(share, 1 - 1e-16))
+    lost = lost_without(share)
     return np.asarray(weights @ lost if weights.size else lost.sum(axis=0))
+
+
+def lost_without(share: Floats) -> Floats:
+    """What every row's log-density would lose without each component, -log(1 - r), given its responsibilities (n, k)."""
+    return np.asarray(-np.log1p(-np.minimum(share, 1 - 1e-16)))
 
 
 def starved(run: Run) -> list[int]:

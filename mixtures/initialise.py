@@ -21,7 +21,7 @@ from mixtures.assembly import Assembly
 from mixtures.e_steps import SOFT
 from mixtures.engine.kmeans import encoded
 from mixtures.engine.loop import Course, calls
-from mixtures.engine.plan import PROGRESS, Floats, Ints
+from mixtures.engine.plan import PROGRESS, Control, Floats, Ints, Problem, Task
 from mixtures.engine.search import RANDOM, SEEDED, THOROUGH, label_starts, try_runs
 from mixtures.engine.team import run_together
 from mixtures.knowledge import Knowledge
@@ -166,22 +166,12 @@ class Starter:
         self, count: int, n_steps: int, assembly: Assembly, knowledge: Knowledge, arguments: tuple[Any, ...]
     ) -> list[Run]:
         """Runs that compiled code starts, the same ones for any number of threads."""
-        settings, k = self._settings, len(self._given)
-        control = settings.control(k, assembly.is_maximum_likelihood, not assembly.door.components)
+        settings = self._settings
+        control = settings.control(len(self._given), assembly.is_maximum_likelihood, not assembly.door.components)
         task = settings.task(knowledge, self.seed)
 
         def made(until: int) -> list[Run]:
-            width, n_plates = min(until, settings.max_iter) + 1, assembly.problem.sizes.n_plates
-            parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, k))
-            history, progress = np.empty((count, width)), np.zeros((count, PROGRESS + n_plates), np.int64)
-            statuses = np.zeros(count, np.int64)
-            plan = (calls(), assembly.problem, task, control, until)
-            outputs = (parameters, log_weights, history, progress, statuses)
-            run_together(min(settings.n_threads, count), try_runs, *plan, *arguments, *HOW, *outputs)
-            return [
-                Run(assembly, Course(assembly.problem, values, weights, past, state, task, control, status))
-                for values, weights, past, state, status in zip(*outputs[:4], statuses.tolist(), strict=True)
-            ]
+            return tried(assembly, assembly.problem, task, control, until, count, arguments, settings.n_threads)
 
         runs = made(n_steps)
         if settings.watch is not None:  # who looks on wants to see a run from its beginning
@@ -265,6 +255,30 @@ class Starter:
         out = np.empty((len(self._sample.rows), len(components)))
         assembly.evaluate(np.zeros(len(components)), log_joint=out)
         return out
+
+
+def tried(
+    assembly: Assembly,
+    problem: Problem,
+    task: Task,
+    control: Control,
+    until: int,
+    count: int,
+    arguments: tuple[Any, ...],
+    n_threads: int = 1,
+) -> list[Run]:
+    """So many starts or moves, after at most `until` M-steps each on the rows of a problem that is laid as the assembly is;
+    `arguments` are those of :func:`mixtures.engine.search.try_runs` from `given` to `moves`."""
+    sizes = problem.sizes
+    parameters, log_weights = np.empty((count, assembly.parameters.size)), np.empty((count, sizes.n_components))
+    history = np.empty((count, min(until, control.max_iter) + 1))
+    progress, statuses = np.zeros((count, PROGRESS + sizes.n_plates), np.int64), np.zeros(count, np.int64)
+    outputs = (parameters, log_weights, history, progress, statuses)
+    run_together(min(n_threads, count), try_runs, calls(), problem, task, control, until, *arguments, *HOW, *outputs)
+    return [
+        Run(assembly, Course(problem, values, weights, past, state, task, control, status))
+        for values, weights, past, state, status in zip(*outputs[:4], statuses.tolist(), strict=True)
+    ]
 
 
 def seed_of(random_state: Any) -> int:

@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 
 from mixtures.engine.kmeans import encoded
-from mixtures.engine.loop import Course, calls
-from mixtures.engine.plan import NO_FLOATS, NO_LABELS, PROGRESS, Floats, Ints
-from mixtures.engine.search import try_runs
-from mixtures.engine.status import CONTINUE, CONVERGED, EXHAUSTED
-from mixtures.engine.team import run_together
-from mixtures.escape import ALL_MOVES, LEAST_GAIN, LEAVERS
+from mixtures.engine.plan import NO_FLOATS, NO_LABELS, Floats, Ints
+from mixtures.escape import LEAST_GAIN, leavers, lost_without, moves_of
 from mixtures.exceptions import ParameterError
-from mixtures.initialise import HOW, KINDS, NO_KINDS, NO_MOVES
+from mixtures.initialise import KINDS, NO_KINDS, NO_MOVES, tried
 from mixtures.replicates import Refit, Refits
+from mixtures.runs import Run
 
 SHORT_RUN = 20
 """M-steps that follow every start and every move before the best ones go on."""
@@ -49,7 +46,6 @@ class Search:
         s, m = len(refits.columns), stop - first
         ones, order = np.ones(m), np.arange(m)
         z = encoded(problem.whole[-2 * s : -s], problem.whole[-s:], refits.assembly.category_counts(), order, ones)
-        self._begun = (calls(), problem, refits.task, refits.control, SHORT_RUN)
         self._data = (z, order, ones, NO_LABELS, seed)
 
     def best(self, moves: Ints = NO_MOVES, n_starts: int = 0, place: tuple[Floats, Floats] | None = None) -> Refit:
@@ -62,8 +58,8 @@ class Search:
         n_starts : starts from clusters of these rows, besides.
         place : packed parameters and logarithms of weights from which the moves lead; None for those of the components.
         """
-        courses = self._moved(moves, place or (self._refits.start, self._refits.log_weights)) + self._started(n_starts)
-        return best_of(self._at_end(courses))
+        runs = self._moved(moves, place or (self._refits.start, self._refits.log_weights)) + self._started(n_starts)
+        return best_of(self._at_end(runs))
 
     def escaped(self, refit: Refit) -> Refit:
         """The fit to which moves lead from one that has ended, as long as they gain anything."""
@@ -75,49 +71,28 @@ class Search:
             refit = better
         return refit
 
-    def _moved(self, moves: Ints, place: tuple[Floats, Floats]) -> list[Course]:
-        if not len(moves):
-            return []
-        outputs = self._outputs(len(moves))
-        template = (np.zeros(len(self._refits.log_weights), dtype=bool), *place)
-        run_together(1, try_runs, *self._begun, *template, *self._data, NO_KINDS, moves, *HOW, *outputs)
-        return self._courses(outputs)
+    def _moved(self, moves: Ints, place: tuple[Floats, Floats]) -> list[Run]:
+        return self._tried(len(moves), place, NO_KINDS, moves)
 
-    def _started(self, count: int) -> list[Course]:
+    def _started(self, count: int) -> list[Run]:
+        refits = self._refits
+        kinds = np.array([KINDS[number % len(KINDS)] for number in range(count)], dtype=np.int64)
+        fixed = NO_FLOATS if refits.control.moves_weights else refits.log_weights
+        return self._tried(count, (refits.start, fixed), kinds, NO_MOVES)
+
+    def _tried(self, count: int, place: tuple[Floats, Floats], kinds: Ints, moves: Ints) -> list[Run]:
         if not count:
             return []
-        refits, outputs = self._refits, self._outputs(count)
-        kinds = np.array([KINDS[number % len(KINDS)] for number in range(count)])
-        fixed = NO_FLOATS if refits.control.moves_weights else refits.log_weights
-        template = (np.zeros(len(refits.log_weights), dtype=bool), refits.start, fixed)
-        run_together(1, try_runs, *self._begun, *template, *self._data, kinds, NO_MOVES, *HOW, *outputs)
-        return self._courses(outputs)
-
-    def _at_end(self, courses: Sequence[Course]) -> list[Refit]:
-        """The best courses at their ends."""
-        alive = [course for course in courses if course.status in (CONTINUE, CONVERGED, EXHAUSTED)]
-        ranked = sorted(alive or courses, key=lambda course: -_height(course))
-        return [self._refits.ended(course, self._refits.columns) for course in ranked[:FINALISTS]]
-
-    def _outputs(self, count: int) -> tuple[Any, ...]:
         refits = self._refits
-        k, width = len(refits.log_weights), min(SHORT_RUN, refits.settings.max_iter) + 1
-        progress = np.zeros((count, PROGRESS + self._problem.sizes.n_plates), np.int64)
-        return (
-            np.empty((count, refits.start.size)),
-            np.empty((count, k)),
-            np.empty((count, width)),
-            progress,
-            np.zeros(count, np.int64),
-        )
+        template = (np.zeros(len(refits.log_weights), dtype=bool), *place)
+        arguments = (*template, *self._data, kinds, moves)
+        return tried(refits.assembly, self._problem, refits.task, refits.control, SHORT_RUN, count, arguments)
 
-    def _courses(self, outputs: tuple[Any, ...]) -> list[Course]:
-        parameters, log_weights, history, progress, statuses = outputs
-        task, control = self._refits.task, self._refits.control
-        return [
-            Course(self._problem, parameters[n], log_weights[n], history[n], progress[n], task, control, int(status))
-            for n, status in enumerate(statuses)
-        ]
+    def _at_end(self, runs: Sequence[Run]) -> list[Refit]:
+        """The best runs at their ends."""
+        alive = [run for run in runs if run.is_regular]
+        ranked = sorted(alive or runs, key=lambda run: -run.height)
+        return [self._refits.ended(run.course, self._refits.columns) for run in ranked[:FINALISTS]]
 
 
 def best_of(refits: Sequence[Refit]) -> Refit:
@@ -131,11 +106,7 @@ def promising_moves(refit: Refit) -> Ints:
     """Moves (moves, 2) of component to component: all of them, or of many those of the components that are missed least, see
     :func:`mixtures.escape.promising_moves`."""
     k = len(refit.log_weights)
-    leavers = range(k)
-    if k * (k - 1) > ALL_MOVES:
-        lost = -np.log1p(-np.minimum(refit.posterior(), 1 - 1e-16)).sum(axis=0)
-        leavers = np.argsort(lost, kind="stable")[:LEAVERS].tolist()
-    return np.array([(j, target) for j in leavers for target in range(k) if target != j], dtype=np.int64).reshape(-1, 2)
+    return moves_of(leavers(k, lambda: lost_without(refit.posterior()).sum(axis=0)), k)
 
 
 def with_a_spare(components: Sequence[Any], log_weights: Floats) -> tuple[list[Any], Floats, Ints]:
@@ -148,8 +119,3 @@ def with_a_spare(components: Sequence[Any], log_weights: Floats) -> tuple[list[A
     k = len(components)
     moves = np.array([(k, target) for target in range(k)], dtype=np.int64)
     return [*components, components[-1]], np.append(log_weights, -np.inf), moves
-
-
-def _height(course: Course) -> float:
-    past = course.iteration + (course.status != CONTINUE)
-    return round(float(course.history[past - 1]), 9) if past else -np.inf
