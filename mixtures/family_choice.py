@@ -45,7 +45,6 @@ from mixtures.distributions import (
     NegativeBinomial,
     Normal,
     Poisson,
-    Product,
     SkewNormal,
     StudentT,
     VonMises,
@@ -54,7 +53,7 @@ from mixtures.distributions import (
 )
 from mixtures.distributions.scipy_distribution import as_distribution
 from mixtures.exceptions import DataError, MixturesError, ParameterError
-from mixtures.inference import ColumnChoice, infer_families, whole_numbers
+from mixtures.inference import Choices, ColumnChoice, infer_families, whole_numbers
 from mixtures.result_tables import implementation_of, table_of
 from mixtures.selection import best_of, select
 
@@ -103,7 +102,7 @@ class FamilyChoice(ColumnChoice):
         return ", ".join([f"{name} {bic:,.1f}" for name, bic in ranked[:1]] + others)
 
 
-class FamilyChoices:
+class FamilyChoices(Choices):
     """A family for every column of a frame, and why.
 
     Attributes
@@ -113,25 +112,6 @@ class FamilyChoices:
 
     def __init__(self, choices: tuple[FamilyChoice, ...], implementation: Any = None) -> None:
         self.choices, self._implementation = choices, implementation
-
-    @property
-    def product(self) -> Product:
-        """The chosen families over the columns that are not left out.
-
-        Raises
-        ------
-        DataError : every column is left out.
-        """
-        factors = {choice.column: choice.family for choice in self.choices if choice.family is not None}
-        if not factors:
-            why = "; ".join(f"'{choice.column}': {choice.reason}" for choice in self.choices[:8])
-            raise DataError(f"no column is left to model: {why or 'the table has none'}")
-        return Product(factors)
-
-    @property
-    def left_out(self) -> tuple[FamilyChoice, ...]:
-        """Choices without a family."""
-        return tuple(choice for choice in self.choices if choice.family is None)
 
     def __getitem__(self, column: Any) -> FamilyChoice:
         for choice in self.choices:

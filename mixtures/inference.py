@@ -50,11 +50,10 @@ class ColumnChoice:
     reason: str
 
 
-@dataclass(frozen=True)
-class Inference:
-    """A choice for every column of a frame, in its order."""
+class Choices:
+    """A family for every column of a frame, in its order, with the reason of each."""
 
-    choices: tuple[ColumnChoice, ...]
+    choices: tuple[Any, ...]
 
     @property
     def product(self) -> Product:
@@ -71,9 +70,16 @@ class Inference:
         return Product(factors)
 
     @property
-    def left_out(self) -> tuple[ColumnChoice, ...]:
+    def left_out(self) -> tuple[Any, ...]:
         """Choices without a family."""
         return tuple(choice for choice in self.choices if choice.family is None)
+
+
+@dataclass(frozen=True)
+class Inference(Choices):
+    """A choice for every column of a frame, in its order."""
+
+    choices: tuple[ColumnChoice, ...]
 
 
 def infer_families(frame: Any) -> Inference:
