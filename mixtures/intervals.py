@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from scipy.special import ndtri
 
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DegenerateWarning, ParameterError
-from mixtures.extras import import_extra
 from mixtures.free_groups import Number, Scale
+from mixtures.result_tables import frame_of
 from mixtures.tables import short, table_text
 from mixtures.warn import warn
 
@@ -100,13 +99,8 @@ class Estimates(Sequence[Estimate]):
     def to_frame(self, backend: str | None = None) -> Any:
         """The table as a frame of `backend`, "pandas", "polars" or another that narwhals knows; None: of the library that the rows
         came in, and where they came in an array of pandas, or else polars."""
-        import narwhals as nw
-
-        chosen: Any = backend or self._implementation
-        if chosen is None:
-            chosen = "pandas" if find_spec("pandas") else import_extra("polars", "tables").__name__
         columns = {name: [getattr(row, name) for row in self._rows] for name in FIELDS}
-        return nw.from_dict(columns, backend=chosen).to_native()
+        return frame_of(columns, backend, self._implementation)
 
     def __repr__(self) -> str:
         ends = [f"{100 * self.level:g}% low", "high"]

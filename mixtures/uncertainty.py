@@ -19,6 +19,7 @@ from mixtures.free_groups import EDGE
 from mixtures.information import Derivatives, check_kind, covariance_of, differentiate, root_of
 from mixtures.intervals import NOT_DETERMINED, Estimate, Estimates, check_level, interval, listed, name_of, warn_undetermined
 from mixtures.knowledge import read_knowledge
+from mixtures.result_tables import implementation_of
 from mixtures.scores import Mixture, responsibilities_of
 from mixtures.table import Table
 from mixtures.warn import warn
@@ -129,7 +130,7 @@ class Uncertainty:
             column = ", ".join(names[j] for j in place)
             rows.append(Estimate(k, column, number.name, number.value, float(error), low, high, note))
         _warn(mixture, rows, found.undetermined, found.decrement)
-        return Estimates(rows, float(level), METHODS[kind], found.matrix, _implementation(X))
+        return Estimates(rows, float(level), METHODS[kind], found.matrix, implementation_of(X))
 
     def bootstrap(
         self,
@@ -191,7 +192,7 @@ class Uncertainty:
             raise ParameterError("bootstrap: a stochastic E-step has no end that could be followed; fit with another one")
         random, n_threads = generator_of(random_state), self._threads(n_jobs)
         found, labelled = fits_of(components, mixing, table, used, settings, kind, int(n_replicates), random, n_threads)
-        return summarised(found, labelled, kind, _implementation(X))
+        return summarised(found, labelled, kind, implementation_of(X))
 
     def _threads(self, n_jobs: Any) -> int:
         """Threads that a number of jobs stands for; None: those of the model."""
@@ -258,13 +259,3 @@ def _warn(mixture: Mixture, rows: Sequence[Estimate], undetermined: Any, decreme
             "rows, weights and labels of the fit, and fit with a smaller tol.",
             ConvergenceWarning,
         )
-
-
-def _implementation(X: Any) -> Any:
-    """The library of the caller's frame, as narwhals names it; None for an array."""
-    if isinstance(X, (np.ndarray, list, tuple)):
-        return None
-    import narwhals as nw
-
-    frame = nw.from_native(X, pass_through=True, allow_series=True)
-    return getattr(frame, "implementation", None)

@@ -16,7 +16,7 @@ FAMILY_FILES = sorted(
 # are the sanctioned way up: a family's log_prob calls the engine's assembly.
 LAYERS = [
     {"_numba", "_numba_calls", "_numba_parts", "_numba_tiles"},
-    {"constraints", "exceptions", "extras", "row_supports", "tables", "warn"},
+    {"constraints", "exceptions", "extras", "result_tables", "row_supports", "tables", "warn"},
     {"column", "densities", "documents", "engine", "normal_derivatives", "numerical", "quantiles", "table", "tails", "values"},
     {"distributions", "priors"},
     {"door", "parts", "plates", "templates", "assembly", "checks", "columns", "layout", "standalone", "statistics"},

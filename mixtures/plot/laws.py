@@ -8,8 +8,8 @@ import numpy as np
 
 from mixtures.engine.plan import Floats
 from mixtures.exceptions import DataError, MixturesError
+from mixtures.leaves import Leaves
 from mixtures.one_column_law import OneColumnLaw
-from mixtures.profiles import leaves
 
 
 def quantiles_of(model: Any, levels: Floats, low: float, high: float) -> Floats:
@@ -21,22 +21,11 @@ def quantiles_of(model: Any, levels: Floats, low: float, high: float) -> Floats:
     ------
     DataError : a component has no cdf; names it.
     """
-    members, weights = [], []
-    for weight, leaf in _weighted_leaves(model):
-        if weight > 0.0:
-            members.append(_searchable(leaf, low / 2 + high / 2))
-            weights.append(weight)
-    return OneColumnLaw(members, np.array(weights)).quantile(levels)
-
-
-def _weighted_leaves(model: Any) -> list[tuple[float, Any]]:
-    found = []
-    for component, weight in zip(*model._state(), strict=True):
-        if hasattr(component, "_state"):
-            found += [(float(weight) * inner, leaf) for inner, leaf in _weighted_leaves(component)]
-        else:
-            found += [(float(weight), leaf) for leaf in leaves(component)]
-    return found
+    components, weights = model._state()
+    leaves = Leaves.of(components, weights, ["x"], False)
+    seen = [(factors[0][1], weight) for factors, weight in zip(leaves.factors, leaves.weights, strict=True) if weight > 0.0]
+    members = [_searchable(leaf, low / 2 + high / 2) for leaf, _ in seen]
+    return OneColumnLaw(members, np.array([weight for _, weight in seen])).quantile(levels)
 
 
 def _searchable(leaf: Any, start: float) -> Any:
